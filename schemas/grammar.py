@@ -28,6 +28,14 @@ class Frame:
     between: str
     after: str
 
+    def parts(self, quote_a: str, quote_b: str) -> tuple[str, str, str, str, str]:
+        """What stands after the slots, part by part; each part is tokenised by itself, in training and in serving.
+
+        ``before`` begins a new line and ends with the opening quote; a quote is closed by the first token of the part
+        that follows it. So inside a quote the student chooses between the listing's text and that one token.
+        """
+        return f"\n{self.before}", quote_a, self.between, quote_b, self.after
+
     def fill(self, quote_a: str, quote_b: str) -> str:
         """The whole sentence, as people read it."""
         return f"{self.before}{quote_a}{self.between}{quote_b}{self.after}".strip()
@@ -116,7 +124,7 @@ def _hash() -> str:
     frames = [frame_for(answer, name) for answer in ("same", "different") for name in ATTRIBUTES]
     content = {
         "version": GRAMMAR_VERSION,
-        "frames": [[item.before, item.between, item.after] for item in frames],
+        "frames": [list(item.parts("", "")) for item in frames],
         "max_quote": MAX_QUOTE_CHARS,
     }
     return hashlib.sha256(orjson.dumps(content)).hexdigest()
