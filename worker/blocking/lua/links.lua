@@ -1,0 +1,6 @@
+-- KEYS: meta, then pending and standing of each offer. ARGV: generation. Returns both hashes of each, in turn.
+local found = {}
+for i = 2, #KEYS do
+  found[i - 1] = redis.call('HGETALL', KEYS[i])
+end
+return found
