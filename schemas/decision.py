@@ -1,0 +1,200 @@
+"""One judged pair, and the one order that says which of two decisions stands.
+
+Intent: `MatchDecision`, its id, `supersedes` and `standing`. Every reader of ours uses this order and no other.
+Non-goal: how a verdict is reached (`schemas.policy`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.events import Event, Natural, Position, Timestamp, canonical, sha256_hex
+from schemas.offer import pair_id
+from schemas.rationale import Rationale
+
+DecisionVerdict = Literal["match", "no_match", "review", "retracted"]
+DecidedBy = Literal["student", "identifier", "label", "change"]
+
+DELETED_DIGEST = "deleted"
+"""`Side.digest` of an offer that no longer exists: a retraction has a version of it, but no content."""
+
+
+class Side(BaseModel):
+    """One offer of a pair, as it was when it was judged."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    key: str = Field(description="offer key: source:offer_id, percent-escaped")
+    effective_version: Natural = Field(description="offset of the change that wrote this content")
+    digest: str = Field(description="sha256 hex of the content, or 'deleted'")
+    seller_version: Natural | None = Field(default=None, description="the seller's own version, if given")
+
+
+class BundleRef(BaseModel):
+    """Which student judged. The order of bundles is `bundle_order`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    version: str = Field(description="semantic version")
+    digest: str = Field(description="BundleManifest.digest()")
+    built_at: Timestamp | None = Field(default=None, description="from the manifest; orders equal versions")
+
+
+class MatchDecision(Event):
+    """One pair judged, with all that made it. Kafka key: `pair_id`. `first`/`second` stand in the pair's order."""
+
+    decision_id: str = Field(description="compute_decision_id(...): equal input, equal id")
+    pair_id: str
+    query_key: str = Field(description="the side whose change caused the judgement")
+    candidate_key: str
+    first: Side
+    second: Side
+    verdict: DecisionVerdict
+    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="calibrated probability that both are the same product; null if nobody judged"
+    )
+    logit: float | None = Field(default=None, description="the answer slot's logit before calibration")
+    reasons: list[str] = Field(default_factory=list, description="why the policy gave this verdict")
+    rationale: Rationale | None = None
+    previous_verdict: DecisionVerdict | None = Field(default=None, description="what stood before, if known")
+    previous_decision_id: str | None = None
+    decided_by: DecidedBy
+    bundle: BundleRef
+    prompt_version: str
+    grammar_version: str
+    policy_version: str
+    candidate_rank: Natural | None = Field(default=None, description="0 is blocking's best; null: a live link")
+    candidate_score: float | None = None
+    linked: bool = Field(default=False, description="judged because a live link existed, not only by blocking")
+    source: Position = Field(description="the change (or label) that caused this decision")
+    decided_at: Timestamp
+    label_id: str | None = Field(default=None, description="the human label, when decided_by is 'label'")
+    replay: str | None = Field(default=None, description="name of the replay that produced it, if any")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.pair_id != pair_id(self.first.key, self.second.key):
+            raise ValueError("pair_id is not the pair of first.key and second.key")
+        if not self.pair_id.startswith(f"{self.first.key}#"):
+            raise ValueError("first and second are not in the pair's order")
+        if {self.query_key, self.candidate_key} != {self.first.key, self.second.key}:
+            raise ValueError("query_key and candidate_key are not the pair's two keys")
+        return self
+
+
+def compute_decision_id(
+    first: Side,
+    second: Side,
+    query_key: str,
+    bundle_digest: str,
+    prompt_version: str,
+    grammar_version: str,
+    policy_version: str,
+    label_id: str | None = None,
+) -> str:
+    """64 hex digits that depend on what determines a decision and on nothing else.
+
+    In: both effective versions and digests, the query side, bundle, prompt, grammar, policy, and the human label
+    if one decided. Out: rank, score, source, time, replay, so that a change judged again gives the same id.
+    `first` and `second` may come in either order.
+    """
+    sides = sorted((side.key, side.effective_version, side.digest) for side in (first, second))
+    return sha256_hex(
+        canonical(
+            [sides, query_key, bundle_digest, prompt_version, grammar_version, policy_version, label_id]
+        )
+    )
+
+
+# semver.org, item 11; build metadata after "+" never orders. Digits are capped so that int() stays cheap.
+_SEMVER = re.compile(
+    r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?", re.ASCII
+)
+_Identifier = tuple[int, int, str]
+_VersionKey = tuple[int, int, int, int, int, tuple[_Identifier, ...], str]
+
+
+def semver_key(version: str) -> _VersionKey:
+    """Sort key of a semantic version (semver.org, item 11). Text that is none sorts below all versions, by itself."""
+    parsed = _SEMVER.fullmatch(version)
+    if parsed is None:
+        return (0, 0, 0, 0, 0, (), version)
+    major, minor, patch = (int(part or 0) for part in parsed.group(1, 2, 3))
+    if parsed[4] is None:
+        return (1, major, minor, patch, 1, (), "")
+    identifiers = tuple(_identifier(part) for part in parsed[4].split("."))
+    return (1, major, minor, patch, 0, identifiers, "")
+
+
+def _identifier(part: str) -> _Identifier:
+    # Numeric identifiers are lower than textual ones and compare as numbers.
+    if part.isdigit() and len(part) <= 9:
+        return (0, int(part), "")
+    return (1, 0, part)
+
+
+def bundle_order(ref: BundleRef) -> tuple[_VersionKey, str, str, str]:
+    """Sort key of bundles, newest greatest: semantic version, then `built_at`, then name, then digest.
+
+    The versions of all bundles that one deployment ever serves form one line, whatever their names: to roll back
+    to an older student for good, publish it under a newer version. Name and digest order nothing meaningful; they
+    only make the order total.
+    """
+    built = ref.built_at.isoformat(timespec="microseconds") if ref.built_at is not None else ""
+    return (semver_key(ref.version), built, ref.name, ref.digest)
+
+
+_StandingKey = tuple[int, int, int, int, tuple[_VersionKey, str, str, str], int, str, str]
+
+
+def standing_order(decision: MatchDecision) -> _StandingKey:
+    """The sort key behind `supersedes`: of one pair's decisions, the greatest stands. See there."""
+    by_label = decision.decided_by == "label"
+    return (
+        decision.first.effective_version,
+        decision.second.effective_version,
+        int(by_label),
+        decision.source.offset if by_label else 0,
+        bundle_order(decision.bundle),
+        int(decision.query_key == decision.first.key),
+        decision.decided_at.isoformat(timespec="microseconds"),
+        decision.decision_id,
+    )
+
+
+def supersedes(a: MatchDecision, b: MatchDecision) -> bool:
+    """Whether `a` stands over `b`. Raises ValueError when they are about different pairs.
+
+    In this order:
+
+    1. **Newer versions**: `a` does if both effective versions are at least `b`'s and one is greater.
+    2. At equal versions a **human label** binds, over any student; of two labels the later one
+       (`match.labels` is keyed by pair, so that their offsets are in order).
+    3. Then the **newer bundle** (`bundle_order`: semantic version, then `built_at`).
+    4. Then the decision whose **query is the pair's first id** (both sides may rightly judge a pair).
+    5. Then the later `decided_at` (a replay under another policy), then the greater `decision_id`.
+
+    **Incomparable versions** (`a` newer on one side, `b` on the other): neither saw the newest of both offers, and a
+    worker that follows the protocol (index, link, judge, recheck) always publishes a third decision that is newer
+    than both. Until it is read, the one with the newer version of the pair's *first* offer stands. That choice has
+    no meaning, but it makes the whole a strict total order (versions compare as the tuple `(first, second)`, which
+    agrees with 1.), so that decisions may arrive in any order, and repeatedly, and one and the same stands.
+    """
+    if a.pair_id != b.pair_id:
+        raise ValueError(f"decisions of different pairs: {a.pair_id!r} and {b.pair_id!r}")
+    return standing_order(a) > standing_order(b)
+
+
+def standing(decisions: Iterable[MatchDecision]) -> dict[str, MatchDecision]:
+    """The standing decision of each pair, by `pair_id`; the order in which they come does not matter."""
+    stands: dict[str, MatchDecision] = {}
+    for decision in decisions:
+        held = stands.get(decision.pair_id)
+        if held is None or supersedes(decision, held):
+            stands[decision.pair_id] = decision
+    return stands
