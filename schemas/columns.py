@@ -28,26 +28,33 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "title": ("title", "name", "producttitle", "productname", "itemname", "offertitle", "inputtitle"),
     "brand": ("brand", "manufacturer", "brandname", "maker", "vendor"),
     "model_number": (
-        "modelnumber", "mpn", "model", "modelno", "partnumber", "partno", "manufacturerpartnumber", "manufacturersku", "itemmodelnumber",
+        "modelnumber", "mpn", "model", "modelno", "partnumber", "partno", "manufacturerpartnumber", "manufacturersku",
+        "itemmodelnumber",
     ),
     "gtin": ("gtin", "ean", "upc", "gtin13", "gtin14", "gtin12", "gtin8", "ean13", "barcode", "isbn13", "isbn"),
     "price": ("price", "saleprice", "listprice", "offerprice", "currentprice", "amount"),
     "currency": ("currency", "pricecurrency", "currencycode"),
     "category": ("category", "producttype", "googleproductcategory", "categoryname"),
-    "description": ("description", "desc", "productdescription", "longdescription", "shortdescription", "inputdescription", "body", "bodyhtml"),
+    "description": (
+        "description", "desc", "productdescription", "longdescription", "shortdescription", "inputdescription", "body",
+        "bodyhtml",
+    ),
     "attributes": ("attributes", "specs", "specifications"),
     "image_url": ("imageurl", "imagelink", "image", "picture", "thumbnail"),
     "version": ("version", "revision"),
 }
 # Columns that say something about the product and have no field of their own become entries of ``attributes``.
 ATTRIBUTE_COLUMNS: Final = frozenset({
-    "color", "colour", "size", "material", "capacity", "storage", "memory", "weight", "volume", "flavor", "flavour", "scent", "shade",
-    "packsize", "packquantity", "quantity", "unitcount", "multipack", "voltage", "region", "condition", "edition", "platform",
+    "color", "colour", "size", "material", "capacity", "storage", "memory", "weight", "volume", "flavor", "flavour",
+    "scent", "shade", "packsize", "packquantity", "quantity", "unitcount", "multipack", "voltage", "region",
+    "condition", "edition", "platform",
 })
 # What spreadsheets and dumps write where they have nothing.
 NOTHING: Final = frozenset({"", "null", "none", "nan", "n/a", "na", "nil", "-", "--", "undefined", "\\n"})
 # Signs that name one currency. "$" and "¥" name several and are not guessed.
-CURRENCY_SIGNS: Final[Mapping[str, str]] = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₺": "TRY", "₽": "RUB", "zł": "PLN"}
+CURRENCY_SIGNS: Final[Mapping[str, str]] = {
+    "€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₺": "TRY", "₽": "RUB", "zł": "PLN",
+}
 
 _MAX_PRICE_DIGITS: Final = 15  # as the offer's `price` pattern
 _PRICE: Final = re.compile(r"[0-9][0-9.,'’ \u00a0\u202f]*")
@@ -107,7 +114,9 @@ def _decimal(text: str) -> str | None:
         return None
     if not number.is_finite() or number < 0 or number >= Decimal(10) ** _MAX_PRICE_DIGITS:
         return None
-    return format(number if -6 <= int(number.as_tuple().exponent) <= 0 else number.quantize(Decimal("0.000001")).normalize(), "f")
+    if not -6 <= int(number.as_tuple().exponent) <= 0:
+        number = number.quantize(Decimal("0.000001")).normalize()
+    return format(number, "f")
 
 
 def _attributes(value: Any) -> dict[str, str | None]:
@@ -123,7 +132,9 @@ def _attributes(value: Any) -> dict[str, str | None]:
 
 def _text(value: Any) -> str:
     """A field as text, without control characters and cut to what an offer may hold."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)
+    if isinstance(value, list | dict):
+        value = orjson.dumps(value).decode()
+    text = str(value)
     return _CONTROL_RUN.sub(" ", strip_control(text)).strip()[:MAX_FIELD_CHARS]
 
 

@@ -23,15 +23,15 @@ def test_column_names_are_compared_without_case_and_punctuation(name: str) -> No
     [
         (
             {"id": "abt_0", "name": "sony turntable pslx350h", "description": "belt drive", "price": None},
-            {"offer_id": "abt_0", "title": "sony turntable pslx350h", "description": "belt drive", "price": None, "brand": None},
+            {"offer_id": "abt_0", "title": "sony turntable pslx350h", "description": "belt drive", "brand": None},
         ),
         (
             {"id": "google_0", "title": "learning quickbooks 2007", "manufacturer": "intuit", "price": "38.99"},
             {"offer_id": "google_0", "title": "learning quickbooks 2007", "brand": "intuit", "price": "38.99"},
         ),
         (
-            {"id": "7", "title": "SHIMANO Chaine", "brand": "SHIMANO", "description": None, "price": "58.99", "priceCurrency": "CAD"},
-            {"offer_id": "7", "brand": "SHIMANO", "price": "58.99", "currency": "CAD", "description": None},
+            {"id": "7", "title": "Chaine", "brand": "SHIMANO", "description": None, "price": "9.9", "priceCurrency": "CAD"},
+            {"offer_id": "7", "brand": "SHIMANO", "price": "9.9", "currency": "CAD", "description": None},
         ),
         (
             {"SKU": 12, "Product Name": "Mixer", "MPN": "KSM150", "EAN": 5413184128616, "Seller": "north"},
@@ -78,13 +78,15 @@ def test_an_unreadable_value_is_kept_aside_and_not_guessed() -> None:
 
 
 def test_the_first_column_that_says_something_wins_and_the_others_are_kept() -> None:
-    offer = offer_from_record({"id": 1, "title": "", "name": "lamp", "ean": "n/a", "upc": "036000291452", "sku": "L-1"}, "s")
+    record = {"id": 1, "title": "", "name": "lamp", "ean": "n/a", "upc": "036000291452", "sku": "L-1"}
+    offer = offer_from_record(record, "s")
     assert (offer.offer_id, offer.title, offer.gtin) == ("1", "lamp", "036000291452")
     assert offer.model_extra == {"sku": "L-1"}
 
 
 def test_descriptive_columns_become_attributes_and_labels_do_not() -> None:
-    offer = offer_from_record({"id": 1, "title": "lamp", "Colour": "red", "cluster_id": 9, "attributes": '{"watt": 5}'}, "s")
+    record = {"id": 1, "title": "lamp", "Colour": "red", "cluster_id": 9, "attributes": '{"watt": 5}'}
+    offer = offer_from_record(record, "s")
     assert offer.attributes == {"watt": "5", "Colour": "red"}
     assert offer.model_extra == {"cluster_id": 9}
 
@@ -107,14 +109,16 @@ def test_a_row_without_id_or_title_is_no_offer(record: dict[str, Any]) -> None:
 
 
 def test_every_pair_of_the_public_files_can_be_read(data_dir: Path) -> None:
-    files = sorted(data_dir.glob("*/valid*.jsonl*")) + sorted(data_dir.glob("*/test.jsonl*"))
+    files = [path for path in sorted(data_dir.glob("*/*.jsonl*")) if path.name.startswith(("valid", "test"))]
+    files = [path for path in files if "attribute-extraction" not in path.parent.name]
     assert len(files) >= 10
     unreadable = set()
     for path in files:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for side in (side for line in lines for pair in [json.loads(line)] for side in (pair["left"], pair["right"])):
-                offer = offer_from_record({"id": "-", **side}, "pairs")
-                assert offer.title
-                assert (offer.brand is not None) == bool(side.get("brand") or side.get("manufacturer"))
-                unreadable.add((offer.model_extra or {}).get("price_text"))
+            for pair in map(json.loads, lines):
+                for side in (pair["left"], pair["right"]):
+                    offer = offer_from_record({"id": "-", **side}, "pairs")
+                    assert offer.title
+                    assert (offer.brand is not None) == bool(side.get("brand") or side.get("manufacturer"))
+                    unreadable.add((offer.model_extra or {}).get("price_text"))
     assert unreadable <= {None, "POA", "$1,100.00Ends 10/1/2020"}
