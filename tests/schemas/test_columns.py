@@ -30,7 +30,7 @@ def test_column_names_are_compared_without_case_and_punctuation(name: str) -> No
             {"offer_id": "google_0", "title": "learning quickbooks 2007", "brand": "intuit", "price": "38.99"},
         ),
         (
-            {"id": "7", "title": "Chaine", "brand": "SHIMANO", "description": None, "price": "9.9", "priceCurrency": "CAD"},
+            {"id": "7", "title": "Chaine", "brand": "SHIMANO", "price": 9.9, "priceCurrency": "CAD"},
             {"offer_id": "7", "brand": "SHIMANO", "price": "9.9", "currency": "CAD", "description": None},
         ),
         (
