@@ -45,7 +45,9 @@ class Answer(Event):
     candidates: Natural = Field(default=0, description="pairs considered: blocking's candidates and live links")
     k_requested: Natural = Field(default=0, description="candidates that the settings ask for")
     k_effective: Natural = Field(default=0, description="candidates that were asked for; fewer under lag")
-    lag: Natural | None = Field(default=None, description="the partition's lag in changes that chose k_effective")
+    lag: Natural | None = Field(
+        default=None, description="changes that waited in the worker's partitions, which chose k_effective"
+    )
     decision_ids: list[str] = Field(default_factory=list, description="decisions published with this answer")
     standing_ids: list[str] = Field(default_factory=list, description="decisions that stand and were not repeated")
     rejudged: Natural = Field(default=0, description="pairs judged again because an offer moved meanwhile")

@@ -94,7 +94,7 @@ class BundleManifest(BaseModel):
     grammar_version: str
     grammar_hash: str
     tokenizer_hash: str = Field(description="sha256 of tokenizer.json")
-    template_hash: str | None = Field(default=None, description="of the rendered golden prompts, if the export made some")
+    template_hash: str | None = Field(default=None, description="of the rendered golden prompts")
     calibration: Calibration = Field(default_factory=Calibration)
     thresholds: Thresholds = Field(default_factory=Thresholds)
     training_digest: str | None = Field(default=None, description="digest of the training data")

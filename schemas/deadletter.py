@@ -125,9 +125,7 @@ def read_dead_letter(headers: Iterable[tuple[str, bytes | None]]) -> DeadLetter:
     return DeadLetter(
         reason=text(HEADER_REASON),
         detail=text(HEADER_DETAIL),
-        source=Position(
-            topic=text(HEADER_TOPIC), partition=number(HEADER_PARTITION), offset=number(HEADER_OFFSET)
-        ),
+        source=Position(topic=text(HEADER_TOPIC), partition=number(HEADER_PARTITION), offset=number(HEADER_OFFSET)),
         timestamp_ms=number(HEADER_TIMESTAMP),
         worker_version=text(HEADER_WORKER_VERSION),
         failed_at=text(HEADER_FAILED_AT),

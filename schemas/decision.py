@@ -105,9 +105,7 @@ def compute_decision_id(
     """
     sides = sorted((side.key, side.effective_version, side.digest) for side in (first, second))
     return sha256_hex(
-        canonical(
-            [sides, query_key, bundle_digest, prompt_version, grammar_version, policy_version, label_id]
-        )
+        canonical([sides, query_key, bundle_digest, prompt_version, grammar_version, policy_version, label_id])
     )
 
 

@@ -157,9 +157,7 @@ class Event(BaseModel):
 
     schema_version: Annotated[
         str,
-        Field(
-            description="MAJOR.MINOR of the event's schema", json_schema_extra={"pattern": r"^1\.[0-9]{1,4}$"}
-        ),
+        Field(description="MAJOR.MINOR of the event's schema", json_schema_extra={"pattern": r"^1\.[0-9]{1,4}$"}),
     ] = EVENT_SCHEMA_VERSION
 
     @field_validator("schema_version")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.bundle import Thresholds
 from schemas.events import canonical, sha256_hex
@@ -72,10 +72,10 @@ class Policy(BaseModel):
     )
     explain: Explain = Field(
         default="matches",
-        description="which decisions get a sentence; it costs decoding steps, so no_match pairs, most of all, get none. "
-        "'matches' means matches and reviews, 'review' reviews only",
+        description="which decisions get a sentence; it costs decoding steps, so no_match pairs, which are most, get "
+        "none. 'matches' means matches and reviews, 'review' reviews only",
     )
-    identifier_fast_path: StrictBool = Field(
+    identifier_fast_path: bool = Field(
         default=False, description="let equal or conflicting identifiers decide without the student"
     )
     costs: Costs = Costs()
@@ -168,5 +168,7 @@ def _is_resolved(policy: Policy) -> bool:
     return None not in (policy.match_threshold, policy.review_low, policy.review_high)
 
 
-def _get(attributes: Mapping[Attribute, AttributeVerdict] | Mapping[str, AttributeVerdict], name: Attribute) -> AttributeVerdict | None:
+def _get(
+    attributes: Mapping[Attribute, AttributeVerdict] | Mapping[str, AttributeVerdict], name: Attribute
+) -> AttributeVerdict | None:
     return attributes.get(name)

@@ -70,8 +70,12 @@ ALL: tuple[Topic, ...] = (
         "offer key (source:offer_id, percent-escaped)",
         "CatalogChange",
         # The seller's time is kept, and with 7 days an outage over a long weekend loses nothing.
-        {**_DELETE, "retention.ms": str(7 * _DAY), "max.message.bytes": str(INPUT_MAX_BYTES),
-         "message.timestamp.type": "CreateTime"},
+        {
+            **_DELETE,
+            "retention.ms": str(7 * _DAY),
+            "max.message.bytes": str(INPUT_MAX_BYTES),
+            "message.timestamp.type": "CreateTime",
+        },
     ),
     Topic(
         OFFERS,
@@ -80,8 +84,13 @@ ALL: tuple[Topic, ...] = (
         "OfferRecord",
         # Compacted. A rebuild that starts from the beginning must still see the delete of an offer whose last value it
         # has read: 7 days are longer than any rebuild. The record is the event and a little more, hence 2 MiB.
-        {**_OUTPUT, "cleanup.policy": "compact", "delete.retention.ms": str(7 * _DAY),
-         "min.cleanable.dirty.ratio": "0.2", "max.message.bytes": str(2 * _MIB)},
+        {
+            **_OUTPUT,
+            "cleanup.policy": "compact",
+            "delete.retention.ms": str(7 * _DAY),
+            "min.cleanable.dirty.ratio": "0.2",
+            "max.message.bytes": str(2 * _MIB),
+        },
         # Same key, same partitioner, same count: so a worker restores exactly the partitions that it serves.
         co_partitioned_with=CHANGES,
     ),
@@ -91,7 +100,7 @@ ALL: tuple[Topic, ...] = (
         "decision stands, not the position in the log.",
         "pair id (both offer keys, sorted, joined by #)",
         "MatchDecision",
-        # The rebuild reads standings from it. About 1.5 KB each; whoever bounds it keeps a snapshot (samesku matches export).
+        # The rebuild reads standings from it. About 1.5 KB each; bound it only where snapshots are kept.
         {**_OUTPUT, **_DELETE, **_FOR_EVER, "max.message.bytes": str(_MIB + 12)},
     ),
     Topic(
