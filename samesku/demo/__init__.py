@@ -1,0 +1,1 @@
+"""The demo: a catalogue of its own, streamed through the real parts."""
