@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from samesku.errors import CommandError
+
 STOP_SECONDS = 20.0
 """A broker that gets SIGTERM flushes and leaves within a second or two; after this it is killed."""
 
@@ -37,7 +39,7 @@ LOG_TAIL_LINES = 25
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(CommandError):
     """An embedded server could not be found, started or reached; the text says which and what to do."""
 
 
@@ -251,6 +253,12 @@ class EmbeddedServer(ABC):
     def resume(self) -> None:
         """Let a paused server go on."""
         self.running().resume()
+
+    def detach(self) -> None:
+        """Let it outlive this process, until its supervisor gets SIGTERM; `close()` then leaves it alone."""
+        self.running().detach()
+        self.process = None
+        self.folder.temporary = False
 
     def close(self) -> None:
         """End the server and remove the folder if it is a temporary one."""
