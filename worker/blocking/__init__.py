@@ -17,6 +17,20 @@ from worker.blocking.records import (
 from worker.blocking.settings import BlockingSettings
 
 __all__ = [
-    "BlockingError", "BlockingSettings", "Candidate", "Delete", "Index", "IndexLost", "IndexRegressed", "Link",
-    "LinkState", "Settle", "Standing", "StoredOffer", "UnfitRedis", "Upsert", "Write", "Written",
+    "BlockingError",
+    "BlockingSettings",
+    "Candidate",
+    "Delete",
+    "Index",
+    "IndexLost",
+    "IndexRegressed",
+    "Link",
+    "LinkState",
+    "Settle",
+    "Standing",
+    "StoredOffer",
+    "UnfitRedis",
+    "Upsert",
+    "Write",
+    "Written",
 ]

@@ -8,7 +8,8 @@ class BlockingError(Exception):
 
 
 class UnfitRedis(BlockingError):
-    """The server may not hold an index: it evicts, is too old, or cannot be asked. Fix the server; retrying does not help."""
+    """The server may not hold an index: it evicts, is too old, or cannot be asked. Fix the server; retrying does not
+    help."""
 
 
 class IndexLost(BlockingError):
@@ -16,4 +17,5 @@ class IndexLost(BlockingError):
 
 
 class IndexRegressed(IndexLost):
-    """The index is there and has forgotten changes it had applied (a failed-over or restored Redis): index the gap."""
+    """The index is there and has forgotten changes it had applied (a failed-over or restored Redis): index the
+    gap."""

@@ -1,7 +1,7 @@
 """Names of the Redis keys.
 
-Every key of an offer (document, links) and every posting that names it lies under the hash tag of the offer's shard, so
-that one script touches one slot. A generation has its own keys: an old one may stand beside until it is purged.
+Every key of an offer (document, links) and every posting that names it lies under the hash tag of the offer's shard,
+so that one script touches one slot. A generation has its own keys: an old one may stand beside until it is purged.
 """
 
 from __future__ import annotations

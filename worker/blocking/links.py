@@ -1,35 +1,24 @@
 """Live links: with which offers does this one have a decision, standing or under way?
 
-A link lies with both offers, in two slots. It is written to both *before* the pair is judged, and removed only after the
-commit, so at any moment the links are a superset of the committed matches and reviews: a crash costs a judgement more,
-never a forgotten pair.
+A link lies with both offers, in two slots. It is written to both *before* the pair is judged, and removed only after
+the commit, so at any moment the links are a superset of the committed matches and reviews: a crash costs a judgement
+more, never a forgotten pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from worker.blocking.generations import Generations
 from worker.blocking.records import Link, LinkState, Settle, Standing
-from worker.blocking.scripts import Call, Client, run
-
-if TYPE_CHECKING:
-    from worker.blocking.layout import Layout
+from worker.blocking.scripts import Argument, Call, run
 
 _LINKS = ("match", "review")
 
 
-class Links:
+class Links(Generations):
     """The part of :class:`worker.blocking.index.Index` that keeps links."""
-
-    client: Client
-    _layout: Layout
-
-    def _call(self, script: str, shard: int, keys: Sequence[bytes], *args: str | bytes | int | float) -> Call:
-        raise NotImplementedError
-
-    def _by_shard(self, script: str, keys: Sequence[str], names: Callable[[str], list[bytes]]) -> list[list[Any]]:
-        raise NotImplementedError
 
     def links(self, key: str) -> dict[str, LinkState]:
         """Links of one offer by the other's key, sorted."""
@@ -47,8 +36,8 @@ class Links:
     def link_many(self, links: Iterable[Link]) -> None:
         """Announce that pairs are about to be judged. The standing decision stays, as the previous one.
 
-        ``token`` names the attempt and must not hold U+001F. Best is the change's identity (partition and offset): a crashed
-        attempt's token is then written again, and settled, by the redelivery.
+        ``token`` names the attempt and must not hold U+001F. Best is the change's identity (partition and offset): a
+        crashed attempt's token is then written again, and settled, by the redelivery.
         """
         run(self.client, [c for x in links for c in self._both("link", x.a, x.b, lambda _key: (), x.token)])
 
@@ -59,8 +48,9 @@ class Links:
     def settle_many(self, outcomes: Sequence[Settle]) -> list[bool]:
         """After the commit: end the attempts, and put (match, review) or remove (no_match, retracted) what stands.
 
-        Nothing happens where the token does not stand any more. Give the :class:`Standing` of a no_match too: then an older
-        decision never removes a newer one. ``None`` removes whatever stands. Attempts of others stay pending.
+        Nothing happens where the token does not stand any more. Give the :class:`Standing` of a no_match too: then
+        an older decision never removes a newer one. ``None`` removes whatever stands. Attempts of others stay
+        pending.
 
         Returns:
             for each outcome, whether it now stands with both offers.
@@ -89,7 +79,7 @@ class Links:
         return (self._layout.standing(key),)
 
     def _both(
-        self, script: str, a: str, b: str, more: Callable[[str], tuple[bytes, ...]], *args: str | bytes | int
+        self, script: str, a: str, b: str, more: Callable[[str], tuple[bytes, ...]], *args: Argument
     ) -> list[Call]:
         return [
             self._call(script, self._layout.shard(key), [self._layout.pending(key), *more(key)], other, *args)

@@ -94,7 +94,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Standing:
-    """A committed decision of a pair, in pair order (the smaller key first)."""
+    """A committed decision of a pair, in pair order (the smaller key first).
+
+    ``order`` is the sort key of ``schemas.decision.standing_order`` (numbers, texts, tuples of them): of two
+    decisions of a pair the greater stands. Left empty, the versions order them.
+    """
 
     decision_id: str
     verdict: Literal["match", "no_match", "review", "retracted"]
@@ -103,7 +107,7 @@ class Standing:
     bundle: str
     prompt: str
     policy: str
-    query_first: bool = True
+    order: tuple[Any, ...] = ()
 
     def dumps(self) -> bytes:
         return orjson.dumps(self)
@@ -111,8 +115,13 @@ class Standing:
     @classmethod
     def loads(cls, data: bytes) -> Standing:
         raw: dict[str, Any] = orjson.loads(data)
-        raw["versions"], raw["digests"] = tuple(raw["versions"]), tuple(raw["digests"])
+        raw.update((name, _tuples(raw[name])) for name in ("versions", "digests", "order"))
         return cls(**raw)
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has lists only."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,13 @@ CHUNK = 512
 _UNGUARDED = frozenset({"initialise"})
 
 
+def pipeline(client: Client) -> Any:
+    """A pipeline that is no transaction; redis-py leaves the cluster's untyped."""
+    if isinstance(client, redis.Redis):
+        return client.pipeline(transaction=False)
+    return client.pipeline()  # type: ignore[no-untyped-call]
+
+
 @cache
 def source(name: str) -> str:
     """Text of a script, the guard before it."""
@@ -76,8 +83,7 @@ def _run_chunk(client: Client, calls: Sequence[Call]) -> list[Any]:
 
 
 def _execute(client: Client, calls: Sequence[Call]) -> list[Any]:
-    pipeline = client.pipeline(transaction=False) if isinstance(client, redis.Redis) else client.pipeline()
-    with pipeline as pipe:
+    with pipeline(client) as pipe:
         for call in calls:
             pipe.execute_command("EVALSHA", sha(call.script), len(call.keys), *call.keys, *call.args)
         results: list[Any] = pipe.execute(raise_on_error=False)

@@ -24,11 +24,13 @@ def connect(*urls: str, timeout: float = 10.0) -> Client:
     options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     if len(urls) == 1 and not urls[0].startswith("cluster+"):
         return redis.Redis.from_url(urls[0], retry=Retry(NoBackoff(), 1), **options)
-    parsed = [redis.connection.parse_url(url.removeprefix("cluster+")) for url in urls]
-    nodes = [ClusterNode(part["host"], part.get("port", 6379)) for part in parsed]
-    secret = {name: parsed[0][name] for name in ("username", "password") if name in parsed[0]}
-    tls = {"ssl": True} if urls[0].removeprefix("cluster+").startswith("rediss") else {}
-    return RedisCluster(startup_nodes=nodes, **options, **secret, **tls)
+    parse: Any = redis.connection.parse_url  # untyped in redis-py
+    parsed: list[dict[str, Any]] = [parse(url.removeprefix("cluster+")) for url in urls]
+    nodes = [ClusterNode(part["host"], part.get("port", 6379)) for part in parsed]  # type: ignore[no-untyped-call]
+    options.update({name: parsed[0][name] for name in ("username", "password") if name in parsed[0]})
+    if urls[0].removeprefix("cluster+").startswith("rediss:"):
+        options["ssl"] = True
+    return RedisCluster(startup_nodes=nodes, **options)
 
 
 def check(client: Client) -> None:
@@ -39,7 +41,7 @@ def check(client: Client) -> None:
         redis.RedisError: the server does not answer.
     """
     if isinstance(client, RedisCluster):
-        for node in client.get_primaries():
+        for node in client.get_primaries():  # type: ignore[no-untyped-call]
             _check_info(f"{node.host}:{node.port}", client.info(target_nodes=node))
     else:
         _check_info("redis", client.info())
@@ -53,7 +55,8 @@ def _check_info(name: str, info: Any) -> None:
     policy = info.get("maxmemory_policy")
     if policy != "noeviction":
         raise UnfitRedis(
-            f"{name} has maxmemory-policy {policy!r}: it may drop parts of the index unnoticed. Set maxmemory-policy to noeviction"
+            f"{name} has maxmemory-policy {policy!r}: it may drop parts of the index unnoticed. "
+            "Set maxmemory-policy to noeviction"
         )
     if str(info.get("role", "master")) != "master":
         raise UnfitRedis(f"{name} is a read-only replica: give the URL of its master")

@@ -20,13 +20,16 @@ class BlockingSettings:
 
     Attributes:
         namespace: first part of every Redis key.
-        shards: hash tags over which offers are spread. One server is best served by 1; a cluster needs several per node.
+        shards: hash tags over which offers are spread. One server is best served by 1; a cluster needs several per
+            node.
         k1: BM25 term saturation (Robertson & Zaragoza 2009; the usual value).
         b: BM25 length normalisation.
         average_length: trigrams in an average offer. A constant and not the running mean, so that stored scores never
-            need rewriting; 46 is the mean of Abt-Buy's titles, and recall moved by less than 0.3 points between 30 and 60.
+            need rewriting; 46 is the mean of Abt-Buy's titles, and recall moved by less than 0.3 points between 30
+            and 60.
         idf: ``live`` reads document frequencies from the index; ``fixed`` gives every term the same, so that a score
-            depends on the two offers alone (reproducible whatever else is indexed, at a cost in recall). Nothing is pruned then.
+            depends on the two offers alone (reproducible whatever else is indexed, at a cost in recall). Nothing is
+            pruned then.
         fixed_idf: that constant.
         identifier_boost: factor on the idf of an equal GTIN or code.
         max_posting: a trigram in more offers than this is not looked up.
@@ -59,7 +62,9 @@ class BlockingSettings:
             if getattr(self, name) < low:
                 raise ValueError(f"blocking.{name}: {getattr(self, name)!r} (at least {low})")
         if not (self.k1 >= 0 and 0 <= self.b <= 1 and self.average_length > 0):
-            raise ValueError(f"blocking: k1 {self.k1}, b {self.b}, average_length {self.average_length} are no BM25 parameters")
+            raise ValueError(
+                f"blocking: k1 {self.k1}, b {self.b}, average_length {self.average_length} are no BM25 parameters"
+            )
         if self.idf not in ("live", "fixed"):
             raise ValueError(f"blocking.idf: {self.idf!r} (live or fixed)")
         if self.identifier_boost < 0 or self.fixed_idf <= 0:

@@ -14,7 +14,6 @@ from itertools import islice
 from schemas.identifiers import identifier_keys
 from schemas.offer import Offer
 from schemas.text import clean, trigrams, unrepeated
-
 from worker.blocking.settings import BlockingSettings
 
 # Fixed-point unit of term scores and of weights: 1/1024 moves no rank in the public sets and keeps
@@ -66,8 +65,9 @@ def weight(term: str, documents: int, frequency: int, settings: BlockingSettings
 def plan(frequencies: dict[str, int], documents: int, settings: BlockingSettings) -> list[tuple[str, int]]:
     """Which terms are looked up, with their weights.
 
-    Rarest first, until ``max_read`` postings are read; trigrams in more than ``max_posting`` offers are left out. If that
-    leaves nothing, the rarest term alone is looked up, cut to ``max_read`` by the script. Ties go by the term itself.
+    Rarest first, until ``max_read`` postings are read; trigrams in more than ``max_posting`` offers are left out. If
+    that leaves nothing, the rarest term alone is looked up, cut to ``max_read`` by the script. Ties go by the term
+    itself.
 
     Args:
         frequencies: offers that hold the term, for each query term.

@@ -16,16 +16,31 @@ else
   redis.call('HSET', KEYS[2], ARGV[2], rest)
 end
 
--- A decision on older versions never replaces one on newer; of two on the same versions and bundle the one whose
--- query is the pair's first offer stands.
+-- Lexicographic order of nested arrays of numbers and strings, as Python orders tuples; strings by bytes, because Lua's
+-- own "<" follows the server's locale.
+local function compare(x, y)
+  if x == y then return 0 end
+  if type(x) == 'number' then return x < y and -1 or 1 end
+  if type(x) == 'string' then
+    for i = 1, math.min(#x, #y) do
+      local p, q = string.byte(x, i), string.byte(y, i)
+      if p ~= q then return p < q and -1 or 1 end
+    end
+    return #x < #y and -1 or 1
+  end
+  for i = 1, math.min(#x, #y) do
+    local c = compare(x[i], y[i])
+    if c ~= 0 then return c end
+  end
+  return #x == #y and 0 or (#x < #y and -1 or 1)
+end
+
+-- An older decision never replaces a newer one.
 local held = redis.call('HGET', KEYS[3], ARGV[2])
 if held and ARGV[4] ~= '' then
   local old, new = cjson.decode(held), cjson.decode(ARGV[4])
-  local a, b = old.versions[1] - new.versions[1], old.versions[2] - new.versions[2]
-  if a >= 0 and b >= 0 and (a > 0 or b > 0) then
-    return 0
-  end
-  if a == 0 and b == 0 and old.bundle == new.bundle and old.query_first and not new.query_first then
+  local by = (#old.order > 0 and #new.order > 0) and 'order' or 'versions'
+  if compare(old[by], new[by]) > 0 then
     return 0
   end
 end
