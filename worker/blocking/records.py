@@ -96,6 +96,7 @@ class Candidate:
 class Standing:
     """A committed decision of a pair, in pair order (the smaller key first).
 
+    ``query_first``: the changed offer, from whose side the pair was judged, is the pair's first.
     ``order`` is the sort key of ``schemas.decision.standing_order`` (numbers, texts, tuples of them): of two
     decisions of a pair the greater stands. Left empty, the versions order them.
     """
@@ -107,6 +108,7 @@ class Standing:
     bundle: str
     prompt: str
     policy: str
+    query_first: bool = True
     order: tuple[Any, ...] = ()
 
     def dumps(self) -> bytes:

@@ -16,12 +16,19 @@ from worker.blocking.scripts import Client
 LEAST_VERSION = (6, 2)
 
 
-def connect(*urls: str, timeout: float = 10.0) -> Client:
-    """A client for one server (one URL) or a cluster (several URLs, or one with the scheme ``cluster+redis``).
+def connect(
+    *urls: str, timeout: float = 5.0, connect_timeout: float = 2.0, health_check_interval: float = 30.0
+) -> Client:
+    """A client for one server (one URL) or a cluster (several URLs, or one that starts with ``cluster+``).
 
-    One retry at once covers a pooled connection that the server closed; longer outages are the caller's to wait out.
+    Times are in seconds. One retry at once covers a pooled connection that the server closed; longer outages are the
+    caller's to wait out.
     """
-    options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": connect_timeout,
+        "health_check_interval": health_check_interval,
+    }
     if len(urls) == 1 and not urls[0].startswith("cluster+"):
         return redis.Redis.from_url(urls[0], retry=Retry(NoBackoff(), 1), **options)
     parse: Any = redis.connection.parse_url  # untyped in redis-py

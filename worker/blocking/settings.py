@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from schemas import sections
 
 # Increased when the stored form changes, so that an old index is rebuilt and never misread.
 FORMAT_VERSION = 1
@@ -16,7 +18,8 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]+")
 class BlockingSettings:
     """Settings of the index.
 
-    Those under "stored" shape what Redis holds: changing one makes another :attr:`format`, hence another generation.
+    ``shards``, ``k1``, ``b`` and ``average_length`` shape what Redis holds: changing one makes another :attr:`format`,
+    hence another generation. The others may change at any time.
 
     Attributes:
         namespace: first part of every Redis key.
@@ -69,6 +72,11 @@ class BlockingSettings:
             raise ValueError(f"blocking.idf: {self.idf!r} (live or fixed)")
         if self.identifier_boost < 0 or self.fixed_idf <= 0:
             raise ValueError("blocking.identifier_boost must not be negative, blocking.fixed_idf must be positive")
+
+    @classmethod
+    def from_sections(cls, blocking: sections.BlockingSettings, redis: sections.RedisSettings) -> Self:
+        """The settings of the index as the project's settings give them."""
+        return cls(namespace=redis.namespace, **blocking.model_dump(exclude={"k"}))
 
     @property
     def format(self) -> str:
