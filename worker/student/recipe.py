@@ -31,7 +31,7 @@ GRAPH_PACKED = "graph.onnx.gz"
 TOKENIZER_PACKED = "tokenizer.json.gz"
 ADAPTER_FILE = "adapter/adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter/adapter_config.json"
-RECIPE_FORMAT = 1
+RECIPE_FORMAT: Literal[1] = 1
 
 _CHUNK = 1 << 22
 

@@ -1,0 +1,50 @@
+"""What an export is told about a student: calibration, thresholds, quality, training data. Read from JSON files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from export.failures import ExportError
+from schemas.bundle import Calibration, Thresholds
+
+
+class Facts(BaseModel):
+    """All optional; what is missing keeps the manifest's default (or, in an update, its value)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calibration: Calibration | None = None
+    thresholds: Thresholds | None = None
+    training_digest: str | None = None
+    trained_on: list[str] | None = None
+    quality: dict[str, Any] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are set."""
+        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+
+
+def read_facts(*paths: Path | None) -> Facts:
+    """Merge JSON files of `Facts`, later ones first; a bare calibration (`{"a": ..., "b": ...}`) counts as one.
+
+    Raises:
+        ExportError: a file cannot be read or says something unknown.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if path is None:
+            continue
+        try:
+            content = orjson.loads(path.read_bytes())
+            if isinstance(content, dict) and {"a", "b"} <= content.keys():
+                content = {"calibration": content}
+            merged.update(Facts.model_validate(content).given())
+        except OSError as error:
+            raise ExportError(f"cannot read {path}: {error.strerror}") from error
+        except (orjson.JSONDecodeError, ValidationError) as error:
+            raise ExportError(f"{path} is no file of facts about a student: {error}") from error
+    return Facts(**merged)
