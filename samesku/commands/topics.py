@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import typer
 
+from samesku.partitioning import KEYED, SAMPLE, sample_topic
 from samesku.topics import Finding, TopicAdmin
 from schemas.sections import KafkaSettings
 from schemas.settings import ConfigError, load_settings
@@ -34,19 +38,30 @@ def apply() -> None:
 
 
 @app.command()
-def check() -> None:
+def check(
+    records: Annotated[
+        int, typer.Option(min=0, help="Newest records of a partition whose keys are checked; 0: none.")
+    ] = SAMPLE,
+) -> None:
     """Say what differs from what SameSKU needs; exit code 1 if anything does."""
     settings = load_settings().kafka
-    specs = settings.topic_specs()
-    finish(connect(settings).check(specs), specs)
+    admin, specs = connect(settings), settings.topic_specs()
+    findings = admin.check(specs)
+    missing = {finding.topic for finding in findings if finding.kind == "missing"}
+    misplaced = []
+    for spec in specs:
+        if records and spec.topic.name in KEYED and spec.name not in missing:
+            sampled = sample_topic(settings.client_config(), spec.name, settings.request_timeout_s, records)
+            misplaced += sampled.problems()
+    finish(findings, specs, misplaced)
 
 
-def finish(findings: list[Finding], specs: list[TopicSpec]) -> None:
+def finish(findings: Sequence[Finding], specs: Sequence[TopicSpec], misplaced: Sequence[str] = ()) -> None:
     """Print what is wrong, or that nothing is."""
-    for finding in findings:
-        typer.echo(str(finding), err=True)
+    for text in [*map(str, findings), *misplaced]:
+        typer.echo(text, err=True)
     if any(finding.fixable for finding in findings):
         typer.echo("`samesku topics apply` puts right what is missing or configured otherwise.", err=True)
-    if findings:
+    if findings or misplaced:
         raise typer.Exit(FOUND_EXIT)
     typer.echo(f"all {len(specs)} topics are as they must be")
