@@ -1,0 +1,180 @@
+"""The training mixture: which pairs, from where, with which targets, after the guard.
+
+Sources: the train splits of Abt-Buy and Amazon-Google, WDC LSPC computers and cameras (medium and small), and WDC
+Products pairs whose both products belong to the SFT stage, with the teacher's rationales where there are any.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from schemas.identifiers import codes, gtin14
+from schemas.offer import Offer
+from schemas.text import clean
+from train.data.guard import Guard
+from train.data.pairs import Pair, data_root, read_pairs
+from train.data.splits import clusters_of_offers, stages_of_clusters
+from train.rationales.derive import derive
+from train.rationales.imported import ImportReport, import_row, imported_rows
+from train.rationales.verdicts import Targets
+
+TRAIN_FILES = {
+    "abt-buy": ("abt-buy/train.jsonl.gz",),
+    "amazon-google": ("amazon-google/train.jsonl.gz",),
+    "wdc-computers": ("wdc-lspc-computers/train_medium.jsonl.gz", "wdc-lspc-computers/train_small.jsonl"),
+    "wdc-cameras": ("wdc-lspc-cameras/train_medium.jsonl.gz", "wdc-lspc-cameras/train_small.jsonl"),
+}
+WDC_PRODUCTS = ("train_small", "train_medium", "valid_small", "valid_medium")
+# A brand must be stated by this many offers before a title's first word is read as that brand.
+MIN_BRAND_OFFERS = 3
+# Sellers who fill the model field leave the code out of the title: shown in this share of offers that have a code.
+MODEL_FIELD_SHARE = 0.25
+# No training set has GTINs, catalogues do: so many pairs are given made-up ones, equal for a match and unequal otherwise,
+GTIN_SHARE = 0.1
+# except where a seller would have copied a wrong one.
+WRONG_GTIN_SHARE = 0.03
+
+
+@dataclass(frozen=True)
+class TrainingPair:
+    """A pair with what the slots and the sentence should say."""
+
+    pair: Pair
+    targets: Targets
+
+
+@dataclass
+class Mixture:
+    """The training pairs with what was read and dropped on the way; ``digest`` names the data in the bundle."""
+
+    pairs: list[TrainingPair]
+    counts: dict[str, int]
+    dropped: dict[str, int]
+    rationales: ImportReport
+
+    def digest(self) -> str:
+        """SHA-256 over the sorted ids, titles and labels of every training pair."""
+        lines = sorted(f"{p.pair.origin}\t{p.pair.pair_id}\t{p.pair.title_key()}\t{p.pair.label}" for p in self.pairs)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def known_brands(pairs: Iterable[Pair]) -> frozenset[str]:
+    """Single-word brands that at least ``MIN_BRAND_OFFERS`` offers state in their brand field."""
+    stated = {(offer.source, offer.offer_id, clean(offer.brand)) for pair in pairs for offer in (pair.left, pair.right) if offer.brand}
+    # Only whole single-word brands: the first word of "western digital" would make "wd" another brand.
+    counts = Counter(brand for _, _, brand in stated if brand and " " not in brand)
+    return frozenset(brand for brand, count in counts.items() if count >= MIN_BRAND_OFFERS and len(brand) > 1 and not brand.isdigit())
+
+
+def _stable(seed: int, text: str) -> float:
+    """A number in [0, 1) that depends on seed and text alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:7]) / 2**56
+
+
+def with_model_field(offer: Offer, seed: int) -> Offer:
+    """The offer with its longest title code moved to ``model_number``, for a stable share of the offers.
+
+    None of the training sets has a model field; production catalogues do.
+    """
+    found = codes(clean(offer.title))
+    if offer.model_number or not found or _stable(seed, offer.key) >= MODEL_FIELD_SHARE:
+        return offer
+    best = max(found, key=lambda code: (len(code), code))
+    words = offer.title.split()
+    rest = [word for word in words if best not in codes(clean(word))]
+    if len(rest) < 2 or len(rest) == len(words):
+        return offer
+    moved = next(word for word in words if best in codes(clean(word)))
+    return offer.model_copy(update={"title": " ".join(rest), "model_number": clean(moved)})
+
+
+def made_up_gtin(text: str) -> str:
+    """A valid GTIN-13 that depends on the text alone."""
+    body = f"2{int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) % 10**11:011d}"
+    return next(gtin for digit in "0123456789" if gtin14(gtin := body + digit))
+
+
+def with_gtins(pair: Pair, seed: int) -> Pair:
+    """The pair with made-up GTINs on both sides, for a stable share of the pairs."""
+    if _stable(seed, f"gtin:{pair.origin}:{pair.pair_id}") >= GTIN_SHARE or pair.left.gtin or pair.right.gtin:
+        return pair
+    wrong = _stable(seed, f"wrong:{pair.origin}:{pair.pair_id}") < WRONG_GTIN_SHARE
+    left = made_up_gtin(pair.pair_id)
+    right = left if (pair.label == 1) != wrong else made_up_gtin(f"other:{pair.pair_id}")
+    return replace(pair, left=pair.left.model_copy(update={"gtin": left}), right=pair.right.model_copy(update={"gtin": right}))
+
+
+def _wdc_products(root: Path) -> list[Pair]:
+    clusters = clusters_of_offers(root)
+    stages = stages_of_clusters(set(clusters.values()))
+    pairs: dict[tuple[str, str], Pair] = {}
+    for name in WDC_PRODUCTS:
+        for pair in read_pairs(root / "wdc-products-80cc" / f"{name}.jsonl.gz", "wdc-products"):
+            if all(stages[clusters[offer.offer_id]] == "sft" for offer in (pair.left, pair.right)):
+                pairs.setdefault(pair.id_key(), pair)
+    return list(pairs.values())
+
+
+def _unique(pairs: Iterable[Pair]) -> list[Pair]:
+    return list({pair.title_key() + (pair.left.description or "",): pair for pair in pairs}.values())
+
+
+def build_mixture(root: Path | None = None, seed: int = 17, limit: int | None = None) -> Mixture:
+    """Read, guard and annotate the whole mixture (about half a minute).
+
+    Args:
+        root: the data folder; ``SAMESKU_DATA`` by default.
+        seed: of the choice of offers whose code is moved to the model field.
+        limit: keep only so many pairs, a uniform sample (for tests and trials).
+    """
+    base = root or data_root()
+    guard = Guard.of_data(base)
+    pairs: list[Pair] = []
+    for origin, files in TRAIN_FILES.items():
+        pairs += guard.filter(_unique(pair for file in files for pair in read_pairs(base / file, origin)))
+    pairs += guard.filter(_wdc_products(base))
+    brands = known_brands(pairs)
+    report = ImportReport()
+    by_ids = {pair.id_key(): pair for pair in pairs if pair.origin == "wdc-products"}
+    taught: dict[tuple[str, str], Targets] = {}
+    for row in imported_rows(base):
+        pair = by_ids.get(_ids(row))
+        if pair is None:
+            continue
+        left, right = (pair.left, pair.right) if pair.left.offer_id == str(row["left"]["id"]) else (pair.right, pair.left)
+        targets = import_row(row, left, right, report)
+        if targets is not None:
+            taught[pair.id_key()] = targets if left is pair.left else _swapped(targets)
+    annotated: list[TrainingPair] = []
+    for pair in pairs:
+        known = taught.get(pair.id_key()) if pair.origin == "wdc-products" else None
+        targets = known or derive(pair.left, pair.right, pair.label, brands)
+        if known is None:
+            moved = replace(pair, left=with_model_field(pair.left, seed), right=with_model_field(pair.right, seed))
+            pair = moved
+        annotated.append(TrainingPair(with_gtins(pair, seed), targets))
+    random.Random(seed).shuffle(annotated)
+    annotated = annotated[:limit]
+    counts = Counter(f"{item.pair.origin}:{item.pair.label}" for item in annotated)
+    return Mixture(annotated, dict(sorted(counts.items())), guard.dropped, report)
+
+
+def _ids(row: dict[str, object]) -> tuple[str, str]:
+    left, right = row["left"], row["right"]
+    assert isinstance(left, dict) and isinstance(right, dict)
+    first, second = sorted((str(left["id"]), str(right["id"])))
+    return first, second
+
+
+def _swapped(targets: Targets) -> Targets:
+    if targets.sentence is None:
+        return targets
+    sentence = replace(targets.sentence, quote_left=targets.sentence.quote_right, quote_right=targets.sentence.quote_left)
+    return replace(targets, sentence=sentence)
+
+

@@ -1,0 +1,134 @@
+"""Imported teacher rationales: free attribute names normalised into the five, provenance kept.
+
+The teachers (GPT-4o, GPT-4o-mini) saw titles only and were told the label. A value ``missing`` becomes ``unknown``;
+a similarity at or above ``SAME_FROM`` is ``same``, at or below ``DIFFERENT_TO`` is ``different``, and between the two
+nothing is claimed. A rationale that contradicts the label, or the rule that a match has no different attribute, is set
+aside: the pair keeps its label and its derived verdicts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.grammar import MAX_QUOTE_CHARS, is_grounded
+from schemas.offer import Offer
+from schemas.prompt import quotable
+from schemas.rationale import Attribute, Verdict
+from schemas.text import clean
+from train.data.pairs import data_root, read_rows
+from train.rationales.verdicts import SentenceTarget, Targets
+
+SAME_FROM = 0.8
+DIFFERENT_TO = 0.3
+EXPLANATIONS = "explanations/wdc80cc_train_small_and_valid_small.jsonl.gz"
+STYLE = "structured_attr_importance_similarity"
+
+# First rule that matches a teacher's attribute name wins; what no rule names is a specification, for so teachers use them.
+_RULES: tuple[tuple[Attribute | None, re.Pattern[str]], ...] = (
+    (None, re.compile(r"price|currency|compatib|usage|target|audience|seller|warranty|availab|condition|^description$|^title$|features?$")),
+    ("brand", re.compile(r"\bbrand\b|manufacturer|maker|vendor|\bteam\b")),
+    ("quantity", re.compile(r"quantity|pack|count$|number of (?:pieces|items|units)|pieces|bundle|prints|sheets|set$")),
+    (
+        "variant",
+        re.compile(r"colou?r|edition|version|style|gender|region|language|variant|generation|finish|^material|flavou?r|scent|design|year|band|strap|^size$"),
+    ),
+    (
+        "product",
+        re.compile(
+            r"model|product|series|\btype\b|part|sku|code|reference|collection|^name|category|application|mpn|identifier|line$|technology|form factor"
+        ),
+    ),
+)  # fmt: skip
+_ABSENT = {"", "missing", "none", "n/a", "not specified", "unknown", "not mentioned", "unspecified", "null", "not applicable"}
+
+
+def attribute_of(name: str) -> Attribute | None:
+    """The one of the five attributes that a teacher's attribute name means, or None for what tells products not apart."""
+    lowered = name.strip().lower()
+    for attribute, rule in _RULES:
+        if rule.search(lowered):
+            return attribute
+    return "specification"
+
+
+def _verdict(item: dict[str, Any]) -> Verdict | None:
+    if any(str(item.get(side) or "").strip().lower() in _ABSENT for side in ("left", "right")):
+        return "unknown"
+    similarity = item.get("similarity")
+    if not isinstance(similarity, int | float):
+        return None
+    if similarity >= SAME_FROM:
+        return "same"
+    return "different" if similarity <= DIFFERENT_TO else None
+
+
+def _combine(verdicts: list[Verdict | None]) -> Verdict | None:
+    """One verdict of several teacher attributes: any difference decides, doubt masks, else what was seen to agree."""
+    if "different" in verdicts:
+        return "different"
+    if None in verdicts:
+        return None
+    return "same" if "same" in verdicts else "unknown"
+
+
+def normalise(attributes: list[dict[str, Any]], label: int, left: Offer, right: Offer, teacher: str) -> Targets:
+    """One structured rationale in the five attributes, with the quotes of its weightiest deciding attribute."""
+    grouped: dict[Attribute, list[dict[str, Any]]] = {}
+    for item in attributes:
+        if (name := attribute_of(str(item.get("attribute", "")))) is not None:
+            grouped.setdefault(name, []).append(item)
+    verdicts = {name: verdict for name, items in grouped.items() if (verdict := _combine([_verdict(item) for item in items]))}
+    wanted: Verdict = "same" if label == 1 else "different"
+    texts = quotable(left), quotable(right)
+    best: tuple[float, SentenceTarget] | None = None
+    for name, items in grouped.items():
+        if verdicts.get(name) != wanted or (wanted == "same" and name == "brand"):
+            continue
+        for item in items:
+            quotes = clean(str(item.get("left"))), clean(str(item.get("right")))
+            weight = float(item.get("importance") or 0)
+            if _verdict(item) == wanted and (best is None or weight > best[0]) and _quotable(texts, quotes):
+                best = weight, SentenceTarget(name, quotes[0], quotes[1])
+    return Targets(verdicts, best[1] if best else None, teacher)
+
+
+def _quotable(texts: tuple[str, str], quotes: tuple[str, str]) -> bool:
+    return all(len(quote) <= MAX_QUOTE_CHARS and is_grounded(text, quote) for text, quote in zip(texts, quotes, strict=True))
+
+
+@dataclass
+class ImportReport:
+    """How many rationales were read, kept and set aside, and why."""
+
+    read: int = 0
+    kept: int = 0
+    teacher_denies_label: int = 0
+    contradictory: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+
+def imported_rows(root: Path | None = None, teachers: tuple[str, ...] = ("gpt-4o", "gpt-4o-mini-2024-07-18")) -> list[dict[str, Any]]:
+    """Structured rationale rows of the given teachers (GPT-4o on train_small, GPT-4o-mini on valid_small)."""
+    path = (root or data_root()) / EXPLANATIONS
+    return [row for row in read_rows(path) if row.get("style") == STYLE and row.get("teacher") in teachers]
+
+
+def import_row(row: dict[str, Any], left: Offer, right: Offer, report: ImportReport) -> Targets | None:
+    """Targets of one row, or None when the rationale must be set aside; the report counts either."""
+    report.read += 1
+    label = int(row["label"])
+    if row.get("teacher_agrees_with_label") is False:
+        report.teacher_denies_label += 1
+        return None
+    targets = normalise(list(row.get("attributes") or []), label, left, right, str(row["teacher"]))
+    if targets.contradicts(label):
+        report.contradictory += 1
+        return None
+    report.kept += 1
+    for name, verdict in targets.verdicts.items():
+        key = f"{name}:{verdict}"
+        report.verdicts[key] = report.verdicts.get(key, 0) + 1
+    return targets

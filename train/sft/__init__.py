@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: examples, packing, the trainer and the recipe."""
