@@ -36,13 +36,15 @@ MAX_DEPTH = 32
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def _no_control(value: str) -> str:
+def _usable_id(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("empty_id", "an id must not be blank")
     if _CONTROL.search(value):
         raise PydanticCustomError("control_characters", "control characters are not allowed in an id")
     return value
 
 
-_Id = Annotated[Identifier, AfterValidator(_no_control)]
+_Id = Annotated[Identifier, AfterValidator(_usable_id)]
 
 
 class CatalogChange(Event):
@@ -223,6 +225,7 @@ def _too_deep(data: dict[str, Any]) -> bool:
 _BY_TYPE: dict[str, Reason] = {
     "missing": Reason.MISSING_FIELD,
     "string_too_long": Reason.TOO_LARGE,
+    "too_long": Reason.TOO_LARGE,
     "literal_error": Reason.UNKNOWN_OPERATION,
 }
 # Stated so that the published reason does not depend on the order of fields: ids and operation before content.
@@ -246,7 +249,7 @@ def _reason(detail: ErrorDetails) -> Reason:
         return Reason.MISSING_FIELD
     if kind == "literal_error" and not isinstance(detail["input"], str):
         return Reason.WRONG_TYPE
-    if kind == "string_too_short":
+    if kind in ("string_too_short", "too_short"):
         return Reason.EMPTY_TITLE if field == "title" else Reason.EMPTY_ID
     if kind == "value_error" and field in ("source", "offer_id"):
         return Reason.CONTROL_CHARACTERS

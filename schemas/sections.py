@@ -58,8 +58,10 @@ class KafkaSettings(Section):
     ssl_certificate_location: str | None = None
     ssl_key_location: str | None = None
     ssl_key_password: SecretStr | None = None
-    client_properties: dict[str, str] = Field(
-        default_factory=dict, description="more librdkafka properties, for producers and consumers alike"
+    client_properties: dict[str, SecretStr] = Field(
+        # Any of them may be a password or a token.
+        default_factory=dict,
+        description="more librdkafka properties, for producers and consumers alike",
     )
     group_id: str = Field(default="samesku-worker", min_length=1)
     transactional_id_prefix: str = Field(default="samesku-worker", description="one per group and cluster")
@@ -103,7 +105,7 @@ class KafkaSettings(Section):
 
     @field_validator("client_properties")
     @classmethod
-    def _not_reserved(cls, value: dict[str, str]) -> dict[str, str]:
+    def _not_reserved(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         if taken := sorted(RESERVED_CLIENT_PROPERTIES & value.keys()):
             raise ValueError(f"{', '.join(taken)}: set by SameSKU, because its promises depend on it")
         return value
@@ -152,7 +154,7 @@ class KafkaSettings(Section):
             for name, value in named.items()
             if value is not None
         }
-        return {**self.client_properties, **ours}
+        return {**{name: value.get_secret_value() for name, value in self.client_properties.items()}, **ours}
 
 
 class RedisSettings(Section):

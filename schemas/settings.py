@@ -161,7 +161,7 @@ def load_with_sources(
     for source, data in layers:
         _merge(merged, data)
         for key in _leaves(data):
-            label = f"{source} {_env_name(key)}" if source == "environment" else source
+            label = f"{source} {_env_name(_field_of(key))}" if source == "environment" else source
             # A later layer that sets a whole table hides what an earlier one said of its parts, and the reverse.
             for held in [held for held in sources if held.startswith(f"{key}.") or key.startswith(f"{held}.")]:
                 del sources[held]
@@ -182,7 +182,7 @@ def _file_layer(config: Path | str | None, environ: Mapping[str, str]) -> list[t
         origin = "given" if config is not None else CONFIG_ENV
         raise ConfigError(f"settings file {str(path)!r} ({origin}) does not exist")
     try:
-        # The source reads the file when it is made.
+        # The source reads the file when it is made; a missing one it would pass over.
         return [(f"file {path}", TomlConfigSettingsSource(Settings, toml_file=path)())]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"settings file {str(path)!r} is not TOML: {error}") from error
@@ -263,6 +263,10 @@ def _flatten(model: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[str, Any
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _flatten(value, (*path, name))
+        elif isinstance(value, dict) and value:
+            for key, inner in value.items():
+                shown = inner.get_secret_value() if isinstance(inner, SecretStr) and not _looks_secret(key) else inner
+                yield ".".join((*path, name, key)), shown
         else:
             yield ".".join((*path, name)), value
 
@@ -275,9 +279,6 @@ def _shown(value: Any) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, tuple | list):
         return [_shown(item) for item in value]
-    if isinstance(value, dict):
-        # Free client properties may carry a password or a token.
-        return {key: SECRET if _looks_secret(key) else inner for key, inner in value.items()}
     return value
 
 
@@ -293,6 +294,19 @@ def _section_of(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 def _is_table(model: type[BaseModel], name: str) -> bool:
     annotation = model.model_fields[name].annotation
     return getattr(annotation, "__origin__", annotation) is dict
+
+
+def _field_of(key: str) -> str:
+    """The setting that `key` belongs to: a free key inside a table has no variable of its own."""
+    model: type[BaseModel] = Settings
+    path: list[str] = []
+    for part in key.split("."):
+        path.append(part)
+        inner = _section_of(model, part) if part in model.model_fields else None
+        if inner is None:
+            break
+        model = inner
+    return ".".join(path)
 
 
 def _env_name(key: str) -> str:
