@@ -246,7 +246,7 @@ class StreamSettings(Section):
     # A batch is one transaction: large enough to share its 5-90 ms, small enough to end in half a minute on two cores.
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 32
     max_wait_ms: Millis = Field(default=200, description="a batch is closed after this long, however small")
-    lag: tuple[LagStep, ...] = Field(
+    lag_policy: tuple[LagStep, ...] = Field(
         # Each step doubles the speed at least; the first comes when a two-core worker is an hour behind.
         default=(LagStep(lag=5_000, k=5), LagStep(lag=20_000, k=3), LagStep(lag=100_000, k=1)),
         description="candidates under lag (changes that wait in this worker's partitions); the answer says so",
@@ -261,13 +261,19 @@ class StreamSettings(Section):
     recheck_rounds: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3, description="judge a pair again this often when an offer moved; then the batch starts again"
     )
-    revoke_deadline_s: Seconds = Field(
-        # Others wait meanwhile, and Kubernetes kills 30 s after SIGTERM.
-        default=20.0,
-        description="one deadline for all that happens when partitions are taken away or the worker is stopped",
+    poison_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=3, description="a single change that fails this often by itself is dead-lettered"
     )
+    # The rest of the group waits for us meanwhile, and a classic group gives us up after max_poll_interval_ms.
+    revoke_deadline_s: Seconds = Field(
+        default=20.0, description="one deadline for all that happens when partitions are taken away"
+    )
+    shutdown_deadline_s: Seconds = Field(default=25.0, description="after SIGTERM; Kubernetes kills after 30")
+    # Soon, because most outages are a dropped connection; and never long, so that a system that is back is used at once.
+    backoff_initial_s: Seconds = 0.2
+    backoff_max_s: Seconds = 5.0
 
-    @field_validator("lag")
+    @field_validator("lag_policy")
     @classmethod
     def _monotone(cls, value: tuple[LagStep, ...]) -> tuple[LagStep, ...]:
         for before, after in pairwise(value):
@@ -275,9 +281,15 @@ class StreamSettings(Section):
                 raise ValueError("steps need growing lag and shrinking k")
         return value
 
+    @model_validator(mode="after")
+    def _backoff(self) -> Self:
+        if self.backoff_initial_s > self.backoff_max_s:
+            raise ValueError("backoff_initial_s must not exceed backoff_max_s")
+        return self
+
     def k_under_lag(self, k: int, lag: int) -> int:
         """How many candidates to ask for when the settings say `k` and `lag` changes wait."""
-        for step in reversed(self.lag):
+        for step in reversed(self.lag_policy):
             if lag >= step.lag:
                 return min(k, step.k)
         return k

@@ -41,7 +41,7 @@ def test_command_line_before_environment_before_file_before_default(tmp_path: Pa
 
 def test_a_file_may_be_named(tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
-    file.write_text("[stream]\nbatch_size = 7\n[[stream.lag]]\nlag = 10\nk = 2\n")
+    file.write_text("[stream]\nbatch_size = 7\n[[stream.lag_policy]]\nlag = 10\nk = 2\n")
     by_name = load_settings(environ={"SAMESKU_CONFIG": str(file)})
     assert by_name == load_settings(file, environ={})
     assert by_name.stream.batch_size == 7
@@ -50,7 +50,7 @@ def test_a_file_may_be_named(tmp_path: Path) -> None:
 
 def test_values_that_are_no_text_come_from_the_environment_too() -> None:
     environ = {
-        "SAMESKU_STREAM__LAG": '[{"lag": 5, "k": 3}, {"lag": 9, "k": 0}]',
+        "SAMESKU_STREAM__LAG_POLICY": '[{"lag": 5, "k": 3}, {"lag": 9, "k": 0}]',
         "SAMESKU_POLICY__COSTS__FALSE_MATCH": "3.5",
         "SAMESKU_POLICY__IDENTIFIER_FAST_PATH": "true",
         "SAMESKU_KAFKA__CLIENT_PROPERTIES": '{"client.rack": "eu-1"}',
@@ -73,7 +73,7 @@ def test_values_that_are_no_text_come_from_the_environment_too() -> None:
         ({"SAMESKU_KAFKA__BOOTSTRAP": "x"}, "did you mean SAMESKU_KAFKA__BOOTSTRAP_SERVERS"),
         ({"SAMESKU_STREAM__BATCH_SIZE__MAX": "1"}, "holds no further keys"),
         ({"SAMESKU_KAFKA": '{"bootstrap": "x"}'}, "kafka.bootstrap_servers"),
-        ({"SAMESKU_STREAM__LAG": "many"}, "JSON"),
+        ({"SAMESKU_STREAM__LAG_POLICY": "many"}, "JSON"),
     ],
 )
 def test_unknown_variables_are_refused_with_the_valid_ones(environ: dict[str, str], expected: str) -> None:
@@ -101,8 +101,8 @@ def test_variables_that_are_no_settings_are_left_alone() -> None:
         ),
         ("[student]\nthreads = 'all'\n", "student.threads = 'all'"),
         ("[log]\nlevel = 'loud'\n", "'debug', 'info'"),
-        ("[stream]\nlag = [{lag = 5, k = 1}, {lag = 9, k = 2}]\n", "growing lag and shrinking k"),
-        ("[stream]\nlag = [{lag = 5, candidates = 1}]\n", "stream.lag.0"),
+        ("[stream]\nlag_policy = [{lag = 5, k = 1}, {lag = 9, k = 2}]\n", "growing lag and shrinking k"),
+        ("[stream]\nlag_policy = [{lag = 5, candidates = 1}]\n", "stream.lag_policy.0"),
         ("[kafka]\nsecurity_protocol = 'SASL_SSL'\n", "needs sasl_mechanism"),
         ("[kafka]\ntopic_prefix = 'a b'\n", "topic prefix"),
         ("[kafka.client_properties]\n'enable.auto.commit' = 'true'\n", "enable.auto.commit: set by SameSKU"),
