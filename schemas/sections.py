@@ -269,7 +269,7 @@ class StreamSettings(Section):
         default=20.0, description="one deadline for all that happens when partitions are taken away"
     )
     shutdown_deadline_s: Seconds = Field(default=25.0, description="after SIGTERM; Kubernetes kills after 30")
-    # Soon, because most outages are a dropped connection; and never long, so that a system that is back is used at once.
+    # Soon, because most outages are a dropped connection; never long, so that a system that is back is used at once.
     backoff_initial_s: Seconds = 0.2
     backoff_max_s: Seconds = 5.0
 
