@@ -50,10 +50,13 @@ class Generations:
         server.check(self.client)
 
     def held(self, generation: str) -> list[bytes | None]:
-        """Stamp of each shard for this generation; ``None`` where the shard has none. All ``None``: there is no such
-        index."""
+        """Stamp of each shard for this generation, ``None`` where the shard has none."""
         layout = Layout(self.settings, generation)
-        return [self.client.hget(layout.meta(s), "generation") for s in range(self.settings.shards)]  # type: ignore[misc]
+        with pipeline(self.client) as pipe:
+            for shard in range(self.settings.shards):
+                pipe.hget(layout.meta(shard), "generation")
+            stamps: list[bytes | None] = pipe.execute()
+        return stamps
 
     def initialise(self, generation: str) -> None:
         """Make the index of this generation where it (or a shard of it) is missing, keep what is there, and adopt it.
@@ -88,9 +91,12 @@ class Generations:
 
     def applied(self) -> dict[int, int]:
         """Next offset to index, for each partition that every shard knows. Raises IndexLost."""
+        with pipeline(self.client) as pipe:
+            for shard in range(self.settings.shards):
+                pipe.hgetall(self._layout.meta(shard))
+            metas: list[dict[bytes, bytes]] = pipe.execute()
         tables = []
-        for shard in range(self.settings.shards):
-            meta: dict[bytes, bytes] = self.client.hgetall(self._layout.meta(shard))  # type: ignore[assignment]
+        for shard, meta in enumerate(metas):
             if not self._stamps or meta.get(b"generation") != self._stamps[shard]:
                 raise IndexLost(f"shard {shard} does not hold the adopted index of generation {self.generation}")
             tables.append({int(n[8:]): int(v) for n, v in meta.items() if n.startswith(b"applied:")})
@@ -98,8 +104,7 @@ class Generations:
         return {partition: min(table[partition] for table in tables) for partition in sorted(common)}
 
     def set_applied(self, offsets: Mapping[int, int]) -> None:
-        """Advance the next offset to index of partitions; call it after the writes it speaks of. Lower values change
-        nothing."""
+        """Advance partitions' next offset to index, after the writes it speaks of. Lower values change nothing."""
         args = [item for partition, offset in offsets.items() for item in (partition, offset)]
         if args:
             run(self.client, [self._call("applied", s, [], *args) for s in range(self.settings.shards)])
@@ -121,8 +126,7 @@ class Generations:
                 )
 
     def purge_other_generations(self) -> int:
-        """Remove the keys of all other generations of this namespace; returns how many. Slow, interruptible,
-        repeatable."""
+        """Remove the keys of all other generations of this namespace; returns how many. Slow, and may be repeated."""
         removed = 0
         batch: list[bytes] = []
         for name in self.client.scan_iter(match=self._layout.everything(), count=_PURGE_CHUNK):
@@ -144,8 +148,7 @@ class Generations:
         return Call(script, [self._layout.meta(shard), *keys], [self._stamps[shard], *args])
 
     def _by_shard(self, script: str, keys: Sequence[str], names: Callable[[str], list[bytes]]) -> list[list[Any]]:
-        """Run a reading script over many offers, grouped by shard; the rows of each offer, in the order of
-        ``keys``."""
+        """Run a reading script over many offers, one call a shard; each offer's rows, in the order of ``keys``."""
         groups: dict[int, list[int]] = {}
         for i, key in enumerate(keys):
             groups.setdefault(self._layout.shard(key), []).append(i)
