@@ -259,7 +259,15 @@ class StreamSettings(Section):
     )
     dead_letter_window_s: Seconds = 300.0
     recheck_rounds: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=3, description="judge a pair again this often when an offer moved; then the batch starts again"
+        default=3,
+        description="judge a pair again this often when an offer moved meanwhile; after that it is published as judged, "
+        "and whoever moved the offer judges it again, because the link was there before",
+    )
+    pair_order: Literal["query_first", "first_id"] = Field(
+        default="query_first",
+        description="which offer stands first in the prompt: the changed one (its tokens are computed once for all its "
+        "candidates), or the pair's first id (a verdict then depends on no arrival order; about half of the candidates "
+        "cost a prompt prefix more)",
     )
     poison_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3, description="a single change that fails this often by itself is dead-lettered"
