@@ -1,0 +1,347 @@
+"""Index, link, judge, recheck (decision 4), for one change whose offer is already in the index.
+
+The order is what makes two racing workers safe: the changed offer was indexed before its candidates are asked for; each
+pair is linked with both offers *before* their contents are read and judged; versions are read again afterwards, and
+what moved is judged again. Whoever moves an offer later finds the link and judges the pair himself.
+
+Non-goals: Kafka, and what becomes of the decisions (`outputs`). Exceptions of Redis and of the student pass through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from schemas.decision import MatchDecision
+from schemas.events import Position
+from schemas.evidence import identifier_verdict
+from schemas.offer import Offer, pair_id
+from schemas.policy import Ruling, decide
+from schemas.rationale import Answer, Rationale
+from worker.blocking.records import Candidate, Delete, Link, LinkState, Settle, StoredOffer, Upsert, Written
+from worker.stream.backoff import Log
+from worker.stream.metrics import PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_SKIPPED, PAIRS_UNCHANGED, Metrics
+from worker.stream.pairs import LINKING, Basis, Member, decision, lead, reusable, standing_of
+from worker.student.judge import Judge, Judgement
+
+# What the sentence must argue for; in doubt the student says what it thinks.
+_ANSWER: dict[str, Answer | None] = {"match": "same", "no_match": "different", "review": None}
+
+
+class IndexPort(Protocol):
+    """The part of `worker.blocking.Index` that judging uses."""
+
+    def write_many(self, changes: Sequence[Upsert | Delete]) -> list[Written]: ...
+
+    def candidates(self, offer: Offer, k: int) -> list[Candidate]: ...
+
+    def read(self, keys: Sequence[str]) -> list[StoredOffer | None]: ...
+
+    def links(self, key: str) -> dict[str, LinkState]: ...
+
+    def link_many(self, links: Iterable[Link]) -> None: ...
+
+    def settle_many(self, outcomes: Sequence[Settle]) -> list[bool]: ...
+
+    def unlink_many(self, links: Iterable[tuple[str, str, LinkState]]) -> None: ...
+
+    def set_applied(self, offsets: Mapping[int, int]) -> None: ...
+
+
+@dataclass
+class Followed:
+    """What came of the pairs of one change."""
+
+    considered: int = 0
+    decisions: list[MatchDecision] = field(default_factory=list)
+    """New ones, to be published with this change's answer."""
+    shared_ids: list[str] = field(default_factory=list)
+    """Decisions of this batch that the other side's change has made at the very same versions."""
+    standing_ids: list[str] = field(default_factory=list)
+    rejudged: int = 0
+    offers: dict[str, Offer] = field(default_factory=dict)
+    """Contents that were judged, by key, for review tasks."""
+    settles: list[Settle] = field(default_factory=list)
+    """After the commit."""
+    unlinks: list[tuple[str, str, LinkState]] = field(default_factory=list)
+    """After the commit."""
+
+
+@dataclass
+class _Verdict:
+    """A pair as it was judged last."""
+
+    query: Member
+    candidate: Member
+    judgement: Judgement | None
+    ruling: Ruling
+
+
+class Judging:
+    """Judges all pairs of a change. `now` gives the wall clock in UTC; `rounds` bounds how often one pair is judged."""
+
+    def __init__(
+        self,
+        index: IndexPort,
+        judge: Judge,
+        basis: Basis,
+        rounds: int,
+        now: Callable[[], datetime],
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self.index = index
+        self.judge = judge
+        self.basis = basis
+        self._rounds = rounds
+        self._now = now
+        self._metrics = metrics
+        self._log = log
+
+    def upsert(
+        self, changed: Member, source: Position, k: int, made: Mapping[str, MatchDecision], isolate: bool = False
+    ) -> Followed:
+        """Judge a changed offer against blocking's `k` best and all its live links.
+
+        `made` holds this batch's decisions so far, by pair id: one of the same versions on both sides is shared. With
+        `isolate` a candidate whose judgement fails is left out if the query is sound by itself.
+        """
+        offer = _present(changed)
+        links = self.index.links(changed.key)
+        blocked = {candidate.key: candidate for candidate in self.index.candidates(offer, k)} if k > 0 else {}
+        others = list(dict.fromkeys([*blocked, *links]))
+        followed = Followed(considered=len(others), offers={changed.key: offer})
+        attempt = _Attempt(self, changed, source, links, blocked, made, followed, isolate)
+        if others:
+            attempt.run(others, self._rounds)
+        return followed
+
+    def delete(self, gone: Member, source: Position) -> Followed:
+        """Retract what stands between a deleted offer and others."""
+        links = self.index.links(gone.key)
+        followed = Followed(considered=len(links))
+        if links:
+            for key, stored in zip(links, self.index.read(list(links)), strict=True):
+                self.retract(gone, _member(key, stored, links[key], gone.key), links[key], source, followed)
+        return followed
+
+    def retract(self, changed: Member, other: Member, link: LinkState, source: Position, followed: Followed) -> None:
+        """Publish `retracted` unless it is certain that no match stands, and forget the link."""
+        followed.unlinks.append((changed.key, other.key, link))
+        if link.pending or (link.standing is not None and link.standing.verdict in LINKING):
+            followed.decisions.append(
+                decision(
+                    self.basis, changed, other, "retracted", source, self._now(),
+                    decided_by="change", reasons=("offer_deleted",), link=link,
+                )
+            )  # fmt: skip
+
+    def judge_group(self, query: Member, candidates: Sequence[Member], isolate: bool) -> list[_Verdict | None]:
+        """Verdicts of one query with several candidates; None for a candidate that was left out (`isolate`)."""
+        offer = _present(query)
+        identified = [identifier_verdict(offer, _present(c)) for c in candidates]
+        fast = self.basis.policy.identifier_fast_path
+        asked = [c for c, named in zip(candidates, identified, strict=True) if not (fast and named)]
+        judged = iter(self._judged(offer, asked, isolate))
+        verdicts: list[_Verdict | None] = []
+        for candidate, named in zip(candidates, identified, strict=True):
+            if fast and named:
+                # The fast path needs no probability; decide() asks for one and does not look at it.
+                verdicts.append(_Verdict(query, candidate, None, decide(0.5, {}, self.basis.policy, named)))
+                continue
+            judgement = next(judged)
+            if judgement is None:
+                verdicts.append(None)
+                continue
+            ruling = decide(judgement.probability, judgement.attributes, self.basis.policy, named)
+            verdicts.append(_Verdict(query, candidate, judgement, ruling))
+        return verdicts
+
+    def _judged(self, query: Offer, candidates: Sequence[Member], isolate: bool) -> Sequence[Judgement | None]:
+        if not candidates:
+            return []
+        self._metrics.add(PAIRS_JUDGED, len(candidates))
+        offers = [_present(c) for c in candidates]
+        if not isolate:
+            return self.judge.judge(query, offers)
+        results: list[Judgement | None] = []
+        for offer in offers:
+            try:
+                results.extend(self.judge.judge(query, [offer]))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the question is only whose fault it is
+                self.judge.judge(query, [query])  # raises again if the query itself is at fault
+                self._metrics.add(PAIRS_SKIPPED)
+                self._log.error("candidate_skipped", query=query.key, candidate=offer.key, error=repr(error))
+                results.append(None)
+        return results
+
+    def rationale(self, verdict: _Verdict, isolate: bool) -> Rationale | None:
+        """The rationale, with its sentence where the policy wants one."""
+        if verdict.judgement is None:
+            return None
+        if not self.basis.policy.explains(verdict.ruling.verdict):
+            return verdict.judgement.rationale()
+        query, candidate = _present(verdict.query), _present(verdict.candidate)
+        try:
+            return self.judge.explain(query, candidate, verdict.judgement, _ANSWER[verdict.ruling.verdict])
+        except Exception as error:
+            if not isolate:
+                raise
+            self._log.error("sentence_skipped", query=query.key, candidate=candidate.key, error=repr(error))
+            return verdict.judgement.rationale()
+
+    def moment(self) -> datetime:
+        return self._now()
+
+    def count(self, rejudged: int, unchanged: int) -> None:
+        self._metrics.add(PAIRS_REJUDGED, rejudged)
+        self._metrics.add(PAIRS_UNCHANGED, unchanged)
+
+
+class _Attempt:
+    """The rounds of one change: link, read, judge, read again; what moved goes into the next round."""
+
+    def __init__(
+        self, judging: Judging, changed: Member, source: Position, links: dict[str, LinkState],
+        blocked: dict[str, Candidate], made: Mapping[str, MatchDecision], followed: Followed, isolate: bool,
+    ) -> None:  # fmt: skip
+        self._judging = judging
+        self._index = judging.index
+        self._basis = judging.basis
+        self._changed = changed
+        self._source = source
+        self._links = links
+        self._blocked = blocked
+        self._made = made
+        self._followed = followed
+        self._isolate = isolate
+        self._token = f"{source.partition}:{source.offset}"
+        self._linked: set[str] = set()
+        self._verdicts: dict[str, _Verdict] = {}
+        self._kept: dict[str, str] = {}
+        self._shared: dict[str, str] = {}
+        self._gone: dict[str, Member] = {}
+
+    def run(self, others: list[str], rounds: int) -> None:
+        open_ = others
+        for number in range(rounds):
+            if number:
+                self._followed.rejudged += len(open_)
+            members = self._round(open_, first=number == 0)
+            open_ = self._moved(members)
+            if not open_:
+                break
+        # After the last round what moved is published as judged: its mover has found the link and judges it again.
+        self._finish()
+
+    def _round(self, keys: list[str], first: bool) -> dict[str, int]:
+        """Look at each pair once; returns the version of the other side that was looked at."""
+        for known in (self._verdicts, self._kept, self._shared, self._gone):
+            for key in keys:
+                known.pop(key, None)
+        # What may be answered by a standing decision is looked at first; everything else is linked before it is read.
+        perhaps = [key for key in keys if first and self._may_stand(key)]
+        members = self._look(perhaps)
+        rest = [key for key in keys if key not in perhaps]
+        for key in perhaps:
+            if not self._stands(members[key]):
+                rest.append(key)
+        if rest:
+            self._index.link_many(Link(self._changed.key, key, self._token) for key in rest)
+            self._linked.update(rest)
+            members |= self._look(rest)
+            self._judge([members[key] for key in rest])
+        return {key: member.version for key, member in members.items()}
+
+    def _look(self, keys: list[str]) -> dict[str, Member]:
+        if not keys:
+            return {}
+        stored = self._index.read(keys)
+        own = self._changed.key
+        return {key: _member(key, found, self._links.get(key), own) for key, found in zip(keys, stored, strict=True)}
+
+    def _may_stand(self, key: str) -> bool:
+        link = self._links.get(key)
+        return pair_id(self._changed.key, key) in self._made or (
+            link is not None and link.standing is not None and not link.pending
+        )
+
+    def _stands(self, other: Member) -> bool:
+        made = self._made.get(pair_id(self._changed.key, other.key))
+        if made is not None and {made.first, made.second} == {self._changed.side, other.side}:
+            self._shared[other.key] = made.decision_id
+            return True
+        standing_id = reusable(self._changed, other, self._links.get(other.key), self._basis)
+        if standing_id is None:
+            return False
+        self._kept[other.key] = standing_id
+        return True
+
+    def _judge(self, others: list[Member]) -> None:
+        groups: dict[str, tuple[Member, list[Member]]] = {}
+        for other in others:
+            if other.offer is None:
+                self._gone[other.key] = other
+                continue
+            self._followed.offers[other.key] = other.offer
+            query, candidate = lead(self._changed, other, self._basis.pair_order)
+            groups.setdefault(query.key, (query, []))[1].append(candidate)
+        for query, candidates in groups.values():
+            for verdict in self._judging.judge_group(query, candidates, self._isolate):
+                if verdict is not None:
+                    other = verdict.candidate if verdict.query.key == self._changed.key else verdict.query
+                    self._verdicts[other.key] = verdict
+
+    def _moved(self, looked_at: dict[str, int]) -> list[str]:
+        keys = list(looked_at)
+        return [
+            key
+            for key, stored in zip(keys, self._index.read(keys), strict=True)
+            if stored is not None and stored.effective_version != looked_at[key]
+        ]
+
+    def _finish(self) -> None:
+        followed, judging = self._followed, self._judging
+        for verdict in self._verdicts.values():
+            other = verdict.candidate if verdict.query.key == self._changed.key else verdict.query
+            judgement = verdict.judgement
+            made = decision(
+                self._basis, verdict.query, verdict.candidate, verdict.ruling.verdict, self._source, judging.moment(),
+                decided_by=verdict.ruling.decided_by,
+                reasons=verdict.ruling.reasons,
+                probability=judgement.probability if judgement is not None else None,
+                logit=judgement.logit if judgement is not None else None,
+                rationale=judging.rationale(verdict, self._isolate),
+                link=self._links.get(other.key),
+                blocked=self._blocked.get(other.key),
+            )  # fmt: skip
+            followed.decisions.append(made)
+            first, second = (followed.offers[key] for key in (made.first.key, made.second.key))
+            followed.settles.append(Settle(self._changed.key, other.key, self._token, standing_of(made, first, second)))
+        for other in self._gone.values():
+            link = self._links.get(other.key)
+            if link is not None:
+                judging.retract(self._changed, other, link, self._source, followed)
+        mine = LinkState(tokens=frozenset({self._token}))
+        for key in self._linked - self._verdicts.keys():
+            # Linked, and then nothing to judge: take back our own mark, and nobody else's.
+            followed.unlinks.append((self._changed.key, key, mine))
+        followed.shared_ids.extend(self._shared.values())
+        followed.standing_ids.extend(self._kept.values())
+        judging.count(followed.rejudged, len(self._kept))
+
+
+def _present(member: Member) -> Offer:
+    if member.offer is None:
+        raise ValueError(f"{member.key} is deleted")
+    return member.offer
+
+
+def _member(key: str, stored: StoredOffer | None, link: LinkState | None, own: str) -> Member:
+    """The other offer as read. One that is not in the index counts as deleted, at the last version known of it."""
+    if stored is not None:
+        return Member.stored(stored)
+    standing = link.standing if link is not None else None
+    return Member.gone(key, 0 if standing is None else standing.versions[0 if key <= own else 1])

@@ -1,0 +1,154 @@
+"""Every metric of the loop: its type, what it means, and what to do about it.
+
+Intent: the one catalogue; a metric that is not here does not exist, and each entry is also its help text. Labels are
+bounded (outcomes, reasons, systems, partitions), never offers. Non-goal: dashboards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Seconds. From a batch of nothing but dead letters (milliseconds) to a full batch of pairs on two slow cores.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `remedy` is what an operator does when it looks wrong."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    meaning: str
+    remedy: str
+    labels: tuple[str, ...] = ()
+
+
+CHANGES = Metric(
+    "samesku_changes", "counter", "Changes answered, by outcome.",
+    "A high share of dead_lettered: look at samesku_dead_letters by reason.", ("outcome",),
+)  # fmt: skip
+DEAD_LETTERS = Metric(
+    "samesku_dead_letters", "counter", "Events that cannot be used, by reason.",
+    "Read catalog.changes.dlq: the headers name the reason and the position. reason=poison is a defect of ours.",
+    ("reason",),
+)  # fmt: skip
+DECISIONS = Metric(
+    "samesku_decisions", "counter", "Decisions published, by verdict.",
+    "A jump of one verdict after a new bundle or policy: compare with `samesku evaluate`.", ("verdict",),
+)  # fmt: skip
+PAIRS_JUDGED = Metric(
+    "samesku_pairs_judged", "counter", "Pairs put to the student.",
+    "Nothing; changes/s times candidates is what the CPUs pay for.",
+)  # fmt: skip
+PAIRS_REJUDGED = Metric(
+    "samesku_pairs_rejudged", "counter", "Pairs judged again because the other offer moved meanwhile.",
+    "More than a few percent: one seller updates the same offers in bursts; coalesce upstream.",
+)  # fmt: skip
+PAIRS_UNCHANGED = Metric(
+    "samesku_pairs_unchanged", "counter", "Pairs whose standing decision was named instead of judging again.",
+    "Nothing; it is work saved.",
+)  # fmt: skip
+PAIRS_SKIPPED = Metric(
+    "samesku_pairs_skipped", "counter", "Candidates left out because judging them failed though the query is sound.",
+    "A defect: the log names both offers. Replay the change once it is fixed.",
+)  # fmt: skip
+BATCH_SECONDS = Metric(
+    "samesku_batch_seconds", "histogram", "Time of one batch by phase (index, judge, publish, settle).",
+    "judge dominates: more workers or fewer candidates. publish dominates: look at the broker.", ("phase",),
+)  # fmt: skip
+BATCH_FAILURES = Metric(
+    "samesku_batch_failures", "counter", "Batches that failed for a reason of their own and were halved.",
+    "The log has the exception; if it ends in a dead letter with reason poison, report it.",
+)  # fmt: skip
+TRANSACTIONS = Metric(
+    "samesku_transactions", "counter", "Transactions by result (committed, aborted, in_doubt, abandoned).",
+    "Many aborted: rebalances or a slow broker; raise session and transaction time-outs.", ("result",),
+)  # fmt: skip
+LAG = Metric(
+    "samesku_lag", "gauge", "Changes of this worker's partitions that wait, summed.",
+    "It grows: add workers up to the number of partitions; until then k shrinks by the stream.lag_policy table.",
+)  # fmt: skip
+K_EFFECTIVE = Metric(
+    "samesku_k_effective", "gauge", "Candidates asked for per change at present.",
+    "Below the configured k: the worker is behind and sheds candidates by policy.",
+)  # fmt: skip
+WAITING = Metric(
+    "samesku_waiting", "gauge", "1 while the worker waits for a system (kafka, redis, index).",
+    "Bring that system back. Nothing is lost; the worker resumes by itself.", ("system",),
+)  # fmt: skip
+WAIT_SECONDS = Metric(
+    "samesku_wait_seconds", "counter", "Seconds spent waiting for a system.", "See samesku_waiting.", ("system",)
+)
+HALTED = Metric(
+    "samesku_partition_halted", "gauge", "1 while a partition is paused at an event of an unknown major version.",
+    "Upgrade the workers: they cannot know what the event says. The other partitions go on.", ("partition",),
+)  # fmt: skip
+ASSIGNED = Metric(
+    "samesku_partitions_assigned", "gauge", "Partitions that this worker owns.",
+    "0 for long: more workers than partitions, or another group id.",
+)  # fmt: skip
+REBALANCES = Metric(
+    "samesku_rebalances", "counter", "Partitions assigned, revoked and lost.",
+    "Many lost: the session times out; the host is overloaded or paused.", ("event",),
+)  # fmt: skip
+RESTORED = Metric(
+    "samesku_index_restored", "counter", "Records put back into the index, by kind (offer, tombstone, link).",
+    "It only moves after Redis lost data. If nobody emptied it: check its persistence and eviction policy.", ("kind",),
+)  # fmt: skip
+FENCED = Metric(
+    "samesku_fenced", "counter", "Times that the producer was fenced and replaced.",
+    "More than once in a while: two workers run with the same kafka.slot.",
+)  # fmt: skip
+
+CATALOGUE: tuple[Metric, ...] = (
+    CHANGES, DEAD_LETTERS, DECISIONS, PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_UNCHANGED, PAIRS_SKIPPED, BATCH_SECONDS,
+    BATCH_FAILURES, TRANSACTIONS, LAG, K_EFFECTIVE, WAITING, WAIT_SECONDS, HALTED, ASSIGNED, REBALANCES, RESTORED,
+    FENCED,
+)  # fmt: skip
+
+
+class Metrics:
+    """The catalogue, registered. Each instance has a registry of its own unless one is given."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
+        for metric in CATALOGUE:
+            text = f"{metric.meaning} Remedy: {metric.remedy}"
+            made: Counter | Gauge | Histogram
+            if metric.kind == "counter":
+                made = Counter(metric.name, text, metric.labels, registry=self.registry)
+            elif metric.kind == "gauge":
+                made = Gauge(metric.name, text, metric.labels, registry=self.registry)
+            else:
+                made = Histogram(metric.name, text, metric.labels, buckets=_SECONDS, registry=self.registry)
+            self._made[metric.name] = made
+
+    def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:
+        """Count. Raises TypeError for a metric that is no counter."""
+        made = self._made[metric.name]
+        if not isinstance(made, Counter):
+            raise TypeError(f"{metric.name} is a {metric.kind}, not a counter")
+        (made.labels(**labels) if labels else made).inc(amount)
+
+    def set(self, metric: Metric, value: float, **labels: str) -> None:
+        """Set a gauge. Raises TypeError for a metric that is none."""
+        made = self._made[metric.name]
+        if not isinstance(made, Gauge):
+            raise TypeError(f"{metric.name} is a {metric.kind}, not a gauge")
+        (made.labels(**labels) if labels else made).set(value)
+
+    def observe(self, metric: Metric, value: float, **labels: str) -> None:
+        """Observe into a histogram. Raises TypeError for a metric that is none."""
+        made = self._made[metric.name]
+        if not isinstance(made, Histogram):
+            raise TypeError(f"{metric.name} is a {metric.kind}, not a histogram")
+        (made.labels(**labels) if labels else made).observe(value)
+
+    def value(self, metric: Metric, **labels: str) -> float:
+        """The present value of a counter or gauge; 0 where nothing was recorded."""
+        name = metric.name + ("_total" if metric.kind == "counter" else "")
+        return self.registry.get_sample_value(name, labels) or 0.0

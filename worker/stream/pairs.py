@@ -1,0 +1,182 @@
+"""The pure part of judging: who stands where in a pair, what a decision is made of, and when it need not be made again.
+
+Intent: no I/O and no clock of its own; everything here can be computed again from events alone, which is how a rebuilt
+index gets its standing decisions back (`standing_of`). Non-goal: the order of steps (`judging`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.decision import (
+    DELETED_DIGEST,
+    BundleRef,
+    DecisionVerdict,
+    MatchDecision,
+    Side,
+    compute_decision_id,
+    standing_order,
+)
+from schemas.events import Position
+from schemas.evidence import identifier_verdict
+from schemas.grammar import GRAMMAR_HASH, GRAMMAR_VERSION
+from schemas.offer import Offer, pair_id
+from schemas.policy import Policy
+from schemas.prompt import PROMPT_HASH, PROMPT_VERSION, render_candidate, render_query
+from schemas.rationale import Rationale
+from worker.blocking.records import Candidate, LinkState, Standing, StoredOffer
+
+PairOrder = Literal["query_first", "first_id"]
+"""Which offer of a pair stands first in the prompt.
+
+`query_first` (decision 12) computes the changed offer's tokens once for all its candidates. `first_id` puts the pair's
+first id there: a pair's verdict then depends on the two contents alone, and on no arrival order, at the price of a
+prompt prefix for every other candidate. It makes runs comparable decision by decision.
+"""
+
+LINKING = ("match", "review")
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What every decision of this worker has in common."""
+
+    bundle: BundleRef
+    policy: Policy
+    """Resolved: all thresholds set."""
+    pair_order: PairOrder = "query_first"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One offer of a pair as it was when the pair was looked at; `offer` is None for a deleted one."""
+
+    key: str
+    version: int
+    digest: str
+    offer: Offer | None
+    seller_version: int | None = None
+
+    @property
+    def side(self) -> Side:
+        return Side(
+            key=self.key, effective_version=self.version, digest=self.digest, seller_version=self.seller_version
+        )
+
+    @classmethod
+    def stored(cls, stored: StoredOffer) -> Member:
+        if stored.deleted:
+            return cls.gone(stored.key, stored.effective_version, stored.seller_version)
+        offer = stored.offer
+        return cls(stored.key, stored.effective_version, stored.digest, offer, stored.seller_version)
+
+    @classmethod
+    def gone(cls, key: str, version: int, seller_version: int | None = None) -> Member:
+        return cls(key, version, DELETED_DIGEST, None, seller_version)
+
+
+def in_pair_order(a: Member, b: Member) -> tuple[Member, Member]:
+    return (a, b) if a.key <= b.key else (b, a)
+
+
+def lead(changed: Member, other: Member, order: PairOrder) -> tuple[Member, Member]:
+    """(query, candidate) as the prompt has them."""
+    return (changed, other) if order == "query_first" else in_pair_order(changed, other)
+
+
+def prompt_key(query: Offer, candidate: Offer) -> str:
+    """32 hex digits over everything of two offers that the student and the policy read, and the form in which they do.
+
+    Two changes of one offer that render alike (a new image, say) have the same key, whatever their digests.
+    """
+    parts = (
+        PROMPT_HASH, GRAMMAR_HASH, render_query(query), render_candidate(query, candidate),
+        identifier_verdict(query, candidate) or "",
+    )  # fmt: skip
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def reusable(changed: Member, other: Member, link: LinkState | None, basis: Basis) -> str | None:
+    """The id of the standing decision that answers for this pair, or None when it must be judged.
+
+    A pending link never does: its standing decision is only the previous one.
+    """
+    if link is None or link.pending or link.standing is None or changed.offer is None or other.offer is None:
+        return None
+    standing = link.standing
+    if standing.bundle != basis.bundle.digest or standing.policy != basis.policy.version:
+        return None
+    # A standing decision may have been made from either side.
+    keys = (prompt_key(changed.offer, other.offer), prompt_key(other.offer, changed.offer))
+    return standing.decision_id if standing.prompt in keys else None
+
+
+def decision(
+    basis: Basis,
+    query: Member,
+    candidate: Member,
+    verdict: DecisionVerdict,
+    source: Position,
+    at: datetime,
+    *,
+    decided_by: Literal["student", "identifier", "change"],
+    reasons: Sequence[str] = (),
+    probability: float | None = None,
+    logit: float | None = None,
+    rationale: Rationale | None = None,
+    link: LinkState | None = None,
+    blocked: Candidate | None = None,
+) -> MatchDecision:
+    """One decision, with its id and what stood before it."""
+    first, second = in_pair_order(query, candidate)
+    before = link.standing if link is not None else None
+    return MatchDecision(
+        decision_id=compute_decision_id(
+            first.side, second.side, query.key, basis.bundle.digest, PROMPT_VERSION, GRAMMAR_VERSION,
+            basis.policy.version,
+        ),
+        pair_id=pair_id(query.key, candidate.key),
+        query_key=query.key,
+        candidate_key=candidate.key,
+        first=first.side,
+        second=second.side,
+        verdict=verdict,
+        probability=probability,
+        logit=logit,
+        reasons=list(reasons),
+        rationale=rationale,
+        previous_verdict=before.verdict if before is not None else None,
+        previous_decision_id=before.decision_id if before is not None else None,
+        decided_by=decided_by,
+        bundle=basis.bundle,
+        prompt_version=PROMPT_VERSION,
+        grammar_version=GRAMMAR_VERSION,
+        policy_version=basis.policy.version,
+        # Blocking counts ranks from 1, events from 0.
+        candidate_rank=blocked.rank - 1 if blocked is not None else None,
+        candidate_score=blocked.score if blocked is not None else None,
+        linked=link is not None,
+        source=source,
+        decided_at=at,
+    )
+
+
+def standing_of(made: MatchDecision, first: Offer | None, second: Offer | None) -> Standing:
+    """What the index keeps of a decision. Without both offers it can be followed up, but never be reused."""
+    key = ""
+    if first is not None and second is not None:
+        key = prompt_key(first, second) if made.query_key == made.first.key else prompt_key(second, first)
+    return Standing(
+        decision_id=made.decision_id,
+        verdict=made.verdict,
+        versions=(made.first.effective_version, made.second.effective_version),
+        digests=(made.first.digest, made.second.digest),
+        bundle=made.bundle.digest,
+        prompt=key,
+        policy=made.policy_version,
+        order=standing_order(made),
+    )

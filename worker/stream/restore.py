@@ -1,0 +1,275 @@
+"""The index made whole again from Kafka (decision 7), and the question whether it is whole.
+
+Intent: Redis may be empty, fail over to an older copy, or belong to a re-created topic. `Wholeness` notices: it asks
+once a batch whether the applied offsets are still what they were, and judging waits until every partition is applied at
+least up to the group's committed offset. `Restorer` fills the gap of a partition from `catalog.offers`, which lies
+partition by partition beside the input, and puts the standing decisions back from `match.decisions`.
+
+The partitions of `match.decisions` are shared out by number: whoever restores input partition p of n reads the decision
+partitions d with d mod n == p. So all of it is read once, by whatever workers there are.
+Non-goals: waiting (the loop does), and history: only standing matches and reviews return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Protocol
+
+import orjson
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from schemas.decision import MatchDecision, supersedes
+from schemas.offer import Offer
+from schemas.offer_record import HEADER_EFFECTIVE_VERSION, HEADER_SELLER_VERSION, OfferRecord
+from worker.blocking.errors import IndexLost
+from worker.blocking.records import Delete, Link, Settle, StoredOffer, Upsert, Written
+from worker.stream.backoff import Log
+from worker.stream.errors import IndexNotWhole, Unavailable
+from worker.stream.judging import IndexPort
+from worker.stream.metrics import RESTORED, Metrics
+from worker.stream.pairs import LINKING, standing_of
+from worker.stream.records import Record
+from worker.stream.session import ASK_TIMEOUT, as_record
+from worker.stream.transaction import kafka_error
+from worker.stream.validate import versioned
+
+# Records written to Redis per round trip: large enough to hide it, small enough that the loop polls every moment.
+CHUNK = 500
+# The token under which restored links are put back. It names no change, so no worker's attempt can be confused with it.
+TOKEN = "restore"
+
+
+class RestorableIndex(IndexPort, Protocol):
+    """The part of `worker.blocking.Index` that restoring uses."""
+
+    def initialise(self, generation: str) -> None: ...
+
+    def applied(self) -> dict[int, int]: ...
+
+
+class Wholeness:
+    """Whether the index has everything that was committed. `partitions` counts those of the input topic."""
+
+    def __init__(
+        self,
+        index: RestorableIndex,
+        generation: str,
+        partitions: int,
+        committed: Callable[[Collection[int]], dict[int, int | None]],
+    ) -> None:
+        self.index = index
+        self.partitions = partitions
+        self._generation = generation
+        self._committed = committed
+        self._seen: dict[int, int] | None = None
+
+    def check(self) -> None:
+        """Cheap, once a batch. Raises IndexNotWhole when something is gone, or when nothing was verified yet."""
+        if self._seen is None:
+            raise IndexNotWhole("the index has not been compared with the committed offsets yet")
+        try:
+            applied = self.index.applied()
+        except IndexLost as lost:
+            self._seen = None
+            raise IndexNotWhole(str(lost)) from lost
+        for partition, seen in self._seen.items():
+            if applied.get(partition, 0) < seen:
+                self._seen = None
+                raise IndexNotWhole(
+                    f"partition {partition} was applied up to {seen}, Redis says {applied.get(partition, 0)}"
+                )
+        self._seen = applied
+
+    def distrust(self) -> None:
+        """Verify before anything else is judged."""
+        self._seen = None
+
+    def missing(self) -> dict[int, int]:
+        """Partitions that are behind their committed offset, with that offset. None missing: the index is whole.
+
+        Adopts the index, making an empty one where there is none. Raises Unavailable and redis errors.
+        """
+        self.index.initialise(self._generation)
+        applied = self.index.applied()
+        gaps = {
+            partition: offset
+            for partition, offset in self._committed(range(self.partitions)).items()
+            if offset is not None and applied.get(partition, 0) < offset
+        }
+        if not gaps:
+            self._seen = applied
+        return gaps
+
+
+class Restorer:
+    """Fills one partition's gap. `alive()` is called every moment; it keeps the group membership and may raise."""
+
+    def __init__(
+        self, index: RestorableIndex, client_config: dict[str, Any], offers_topic: str, decisions_topic: str,
+        partitions: int, alive: Callable[[], None], metrics: Metrics, log: Log,
+    ) -> None:  # fmt: skip
+        self._index = index
+        self._config = client_config
+        self._offers = offers_topic
+        self._decisions = decisions_topic
+        self._partitions = partitions
+        self._alive = alive
+        self._metrics = metrics
+        self._log = log
+
+    def restore(self, partition: int, committed: int) -> None:
+        """Index what `catalog.offers` holds of a partition, put its share of links back, and note it as applied.
+
+        `committed` must have been read before: everything below it is then in the topics. Raises Unavailable, redis
+        errors, IndexLost, and whatever `alive` raises; it may be called again at any time.
+        """
+        offers = sum(self._put(chunk) for chunk in chunks(self._read(self._offers, partition)))
+        links = 0
+        for decisions_partition in range(partition, self._count(self._decisions), self._partitions):
+            links += self._link(self._read(self._decisions, decisions_partition))
+        self._index.set_applied({partition: committed})
+        self._log.info("partition_restored", partition=partition, offers=offers, links=links, applied=committed)
+
+    def _put(self, records: list[Record]) -> int:
+        latest: dict[str, Upsert | Delete] = {}
+        for record in records:
+            write = as_write(record)
+            if write is not None:
+                latest[write.offer.key if isinstance(write, Upsert) else write.key] = write
+        written: list[Written] = self._index.write_many(list(latest.values()))
+        deletes = sum(isinstance(write, Delete) for write in latest.values())
+        self._metrics.add(RESTORED, deletes, kind="tombstone")
+        self._metrics.add(RESTORED, len(written) - deletes, kind="offer")
+        return len(written)
+
+    def _link(self, records: Iterator[Record]) -> int:
+        stands: dict[str, MatchDecision] = {}
+        for record in records:
+            if record.value is None:
+                continue
+            made = MatchDecision.model_validate(orjson.loads(record.value))
+            held = stands.get(made.pair_id)
+            if held is None or supersedes(made, held):
+                # The rationale is the bulk of a decision, and nothing here needs it.
+                stands[made.pair_id] = made.model_copy(update={"rationale": None})
+        linking = [made for made in stands.values() if made.verdict in LINKING]
+        for start in range(0, len(linking), CHUNK):
+            self._alive()
+            part = linking[start : start + CHUNK]
+            keys = [key for made in part for key in (made.first.key, made.second.key)]
+            stored = self._index.read(keys)
+            self._index.link_many(Link(made.first.key, made.second.key, TOKEN) for made in part)
+            self._index.settle_many(
+                [
+                    Settle(
+                        made.first.key, made.second.key, TOKEN,
+                        standing_of(
+                            made,
+                            content(stored[2 * place], made.first.digest),
+                            content(stored[2 * place + 1], made.second.digest),
+                        ),
+                    )
+                    for place, made in enumerate(part)
+                ]
+            )  # fmt: skip
+            self._metrics.add(RESTORED, len(part), kind="link")
+        return len(linking)
+
+    def _read(self, topic: str, partition: int) -> Iterator[Record]:
+        """All committed records of a partition, up to the end that it has now, open transactions included."""
+        end = self._end(topic, partition)
+        if end == 0:
+            return
+        consumer = Consumer(
+            {
+                **self._config,
+                # Never committed under; the client wants a name.
+                "group.id": "samesku-restore",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(topic, partition, 0)])
+            quiet = 0
+            while True:
+                self._alive()
+                for message in consumer.consume(CHUNK, timeout=0.2):
+                    error = message.error()
+                    if error is None:
+                        quiet = 0
+                        record = as_record(message)
+                        yield record
+                        if record.offset + 1 >= end:
+                            return
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        # An end before `end` is an open transaction of somebody; it is committed or aborted in time.
+                        reached = message.offset()
+                        if reached is not None and reached >= end:
+                            return
+                    elif not error.retriable():
+                        raise Unavailable("kafka", error.str())
+                quiet += 1
+                if quiet > _QUIET_LIMIT:
+                    raise Unavailable("kafka", f"{topic}/{partition} gives nothing more before offset {end}")
+        finally:
+            consumer.close()
+
+    def _end(self, topic: str, partition: int) -> int:
+        """The high watermark, uncommitted records included."""
+        where = TopicPartition(topic, partition)
+        latest: Any = OffsetSpec.latest  # untyped in the client
+        asked = AdminClient(dict(self._config)).list_offsets(
+            {where: latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ASK_TIMEOUT
+        )
+        try:
+            return int(asked[where].result().offset)
+        except KafkaException as exception:
+            raise Unavailable("kafka", kafka_error(exception).str()) from exception
+
+    def _count(self, topic: str) -> int:
+        try:
+            metadata = AdminClient(dict(self._config)).list_topics(topic, timeout=ASK_TIMEOUT)
+        except KafkaException as exception:
+            raise Unavailable("kafka", kafka_error(exception).str()) from exception
+        return len(metadata.topics[topic].partitions)
+
+
+# Reads of 0.2 s without a record before the restore starts again: longer than any transaction time-out of ours (60 s)
+# holds back a reader.
+_QUIET_LIMIT = 450
+
+
+def chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """The records in lists of at most `CHUNK`."""
+    held: list[Record] = []
+    for record in records:
+        held.append(record)
+        if len(held) == CHUNK:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def as_write(record: Record) -> Upsert | Delete | None:
+    """What a record of `catalog.offers` says; None for a foreign one without key or version."""
+    if record.value is not None:
+        stored = OfferRecord.model_validate(orjson.loads(record.value))
+        return Upsert(versioned(stored.offer, stored.seller_version), stored.effective_version)
+    headers = dict(record.headers)
+    version = headers.get(HEADER_EFFECTIVE_VERSION)
+    if record.key is None or version is None:
+        return None
+    seller = headers.get(HEADER_SELLER_VERSION)
+    return Delete(record.key.decode(), int(version), int(seller) if seller is not None else None)
+
+
+def content(stored: StoredOffer | None, digest: str) -> Offer | None:
+    """The offer, if the index holds the very content that a decision was about."""
+    if stored is None or stored.deleted or stored.digest != digest:
+        return None
+    return stored.offer

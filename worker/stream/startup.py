@@ -1,0 +1,188 @@
+"""From settings to a running worker: load the student, refuse what cannot work, wire the parts, mind the signals.
+
+Refused, each with what to do: missing topics, a `catalog.offers` that is not partitioned like its input, a Redis that
+may evict or is too old, a bundle whose bytes, prompt or grammar are not this code's. A Kafka or Redis that is merely
+absent is waited for. Exit codes: 0 stopped by a signal, 1 failed, 2 refused, 3 fenced by a twin, 4 too many dead
+letters.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient
+from prometheus_client import start_http_server
+
+from schemas import topics
+from schemas.bundle import BundleError
+from schemas.settings import Settings
+from worker.blocking import BlockingError, BlockingSettings, Index, server
+from worker.stream import logs
+from worker.stream.backoff import Log, Patience
+from worker.stream.clients import consumer_config, producer_config, reader_config
+from worker.stream.deadletters import TooManyDeadLetters
+from worker.stream.errors import FencedByTwin, StartupRefused, StreamError, Unavailable
+from worker.stream.judging import Judging
+from worker.stream.metrics import Metrics
+from worker.stream.outputs import Outputs
+from worker.stream.pairs import Basis
+from worker.stream.restore import Restorer, Wholeness
+from worker.stream.session import ASK_TIMEOUT, Session
+from worker.stream.transaction import Checkpoint, kafka_error
+from worker.stream.worker import Worker, redis_step
+from worker.student.judge import Judge
+
+NEEDED = (topics.CHANGES, topics.OFFERS, topics.DECISIONS, topics.ANSWERS, topics.REVIEW, topics.DEAD_LETTERS)
+EXIT_FAILED, EXIT_REFUSED, EXIT_TWIN, EXIT_DEAD_LETTERS = 1, 2, 3, 4
+
+
+def run_worker(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SystemExit with one of the codes above when it ends otherwise."""
+    log = logs.configure(settings.log)
+    stopper = Stopper()
+    try:
+        judge = load_student(settings)
+        metrics = Metrics()
+        if settings.metrics.port:
+            start_http_server(settings.metrics.port, settings.metrics.host, metrics.registry)
+        worker = build_worker(settings, judge, metrics, log)
+        stopper.worker = worker
+        worker.run()
+    except (StartupRefused, BundleError, BlockingError) as refused:
+        log.error("refused", detail=str(refused))
+        raise SystemExit(EXIT_REFUSED) from refused
+    except FencedByTwin as twin:
+        log.error("fenced_by_twin", detail=str(twin))
+        raise SystemExit(EXIT_TWIN) from twin
+    except TooManyDeadLetters as limit:
+        log.error("too_many_dead_letters", detail=str(limit))
+        raise SystemExit(EXIT_DEAD_LETTERS) from limit
+    except (StreamError, KafkaException) as failed:
+        log.error("failed", detail=str(failed), error=type(failed).__name__)
+        raise SystemExit(EXIT_FAILED) from failed
+
+
+class Stopper:
+    """SIGTERM and SIGINT: before the worker exists they end the process, then they ask it to finish."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.worker is None:
+            raise SystemExit(0)
+        self.worker.stop()
+
+
+def load_student(settings: Settings) -> Judge:
+    """The student that the settings name. Raises BundleError."""
+    # Imported here: only a process that judges needs ONNX Runtime.
+    from worker.student.locate import find_bundle
+    from worker.student.student import Student
+
+    return Student.load(find_bundle(settings.student.bundle), settings.student.threads or os.cpu_count() or 1)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build_worker(
+    settings: Settings, judge: Judge, metrics: Metrics, log: Log, now: Callable[[], datetime] = utc_now
+) -> Worker:
+    """A worker that is ready to `run`, its surroundings checked. Waits for a Kafka or Redis that is absent.
+
+    Raises StartupRefused and worker.blocking.UnfitRedis.
+    """
+    kafka, stream = settings.kafka, settings.stream
+    at_start = Patience(time.sleep, time.monotonic, metrics, log, stream.backoff_initial_s, stream.backoff_max_s)
+    surroundings = at_start.call(lambda: look_around(settings))
+    index = open_index(settings)
+    at_start.call(lambda: redis_step(index.start_check))
+
+    outputs = Outputs(kafka.topic_prefix)
+    worker = Worker(stream, settings.blocking.k, time.monotonic, now, metrics, log, outputs)
+    manifest = judge.manifest
+    basis = Basis(manifest.ref(), settings.policy.resolved(manifest.thresholds), stream.pair_order)
+
+    def consumer(error_cb: Callable[[KafkaError], None]) -> Consumer:
+        return Consumer({**consumer_config(kafka), "error_cb": error_cb})
+
+    session = Session(
+        consumer, kafka.topic(topics.CHANGES), worker.buffer,
+        worker.revoked, worker.lost, metrics, log,
+    )  # fmt: skip
+    worker.attach(
+        session,
+        Checkpoint(lambda: Producer(producer_config(kafka)), worker.patience, time.monotonic, metrics, log),
+        Judging(index, judge, basis, 1 + stream.recheck_rounds, now, metrics, log),
+        Wholeness(index, f"{surroundings.generation}-{index.format}", surroundings.partitions, session.committed),
+        Restorer(
+            index, reader_config(kafka), kafka.topic(topics.OFFERS), kafka.topic(topics.DECISIONS),
+            surroundings.partitions, worker.alive, metrics, log,
+        ),
+    )  # fmt: skip
+    log.info(
+        "starting", bundle=f"{manifest.name} {manifest.version}", digest=manifest.digest()[:12], slot=kafka.slot,
+        policy=basis.policy.version, k=settings.blocking.k, pair_order=basis.pair_order,
+    )  # fmt: skip
+    return worker
+
+
+def open_index(settings: Settings) -> Index:
+    """The index that the settings name; no connection is made yet."""
+    redis = settings.redis
+    if redis.url is None:
+        raise StartupRefused("redis.url is not set (SAMESKU_REDIS__URL)")
+    client = server.connect(
+        redis.url.get_secret_value(), timeout=redis.socket_timeout_s, connect_timeout=redis.connect_timeout_s,
+        health_check_interval=redis.health_check_interval_s,
+    )  # fmt: skip
+    return Index(client, BlockingSettings.from_sections(settings.blocking, redis))
+
+
+class Surroundings:
+    """What the topics say: how many partitions the input has, and what the index's generation is bound to."""
+
+    def __init__(self, partitions: int, topic_id: str) -> None:
+        self.partitions = partitions
+        # A re-created topic starts its offsets anew, and another partition count moves offers to other partitions: in
+        # both cases the effective versions in an older index mean nothing.
+        self.generation = f"{topic_id}-{partitions}"
+
+
+def look_around(settings: Settings) -> Surroundings:
+    """Check the topics. Raises StartupRefused and Unavailable."""
+    kafka = settings.kafka
+    try:
+        config = reader_config(kafka)
+    except ValueError as incomplete:
+        raise StartupRefused(str(incomplete)) from incomplete
+    admin = AdminClient(config)
+    changes = kafka.topic(topics.CHANGES)
+    try:
+        found: dict[str, Any] = admin.list_topics(timeout=ASK_TIMEOUT).topics
+        missing = [name for name in (kafka.topic(topic) for topic in NEEDED) if name not in found]
+        if missing:
+            raise StartupRefused(f"topics are missing: {', '.join(missing)}; make them with `samesku topics apply`")
+        counts = {topic: len(found[kafka.topic(topic)].partitions) for topic in (topics.CHANGES, topics.OFFERS)}
+        if counts[topics.CHANGES] != counts[topics.OFFERS]:
+            raise StartupRefused(
+                f"{kafka.topic(topics.OFFERS)} has {counts[topics.OFFERS]} partitions, {changes} has "
+                f"{counts[topics.CHANGES]}: they must be equal, or the index cannot be restored. Give "
+                f"{kafka.topic(topics.OFFERS)} as many partitions and load the catalogue again"
+            )
+        described: Any = admin.describe_topics(TopicCollection([changes]), request_timeout=ASK_TIMEOUT)
+        return Surroundings(counts[topics.CHANGES], str(described[changes].result().topic_id))
+    except KafkaException as exception:
+        error = kafka_error(exception)
+        raise Unavailable("kafka", f"{error.name()}: {error.str()}") from exception

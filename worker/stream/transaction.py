@@ -1,0 +1,186 @@
+"""The checkpoint: the only owner of the transaction in which a batch's records and offsets commit together.
+
+Intent: `Checkpoint.commit` either makes everything of a batch visible, offsets included, or nothing; its exceptions
+say what the loop must do next. The transaction begins when all is judged, so that it lasts milliseconds (decision 1).
+
+How the client's errors are read (librdkafka's transactional contract):
+
+* retriable: the same call again, for as long as it takes (`Patience`), with the consumer kept alive;
+* `txn_requires_abort`: abort, then `BatchAborted` (do the batch again) or, where the broker refuses these very
+  records, `BatchRejected` (halve it);
+* fatal or fenced, and anything that is none of the above: a new producer, whose `init_transactions` settles what
+  the old one left in doubt, then `ProducerReplaced` (go back to the committed offsets). Being fenced again and
+  again means that a twin runs in the same slot: `FencedByTwin`.
+
+Non-goals: choosing records; rebalancing. No delivery callbacks are used: on a fenced producer they make `flush()`
+raise SystemError, and the commit reports every failed delivery anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from worker.stream.backoff import Log, Patience
+from worker.stream.errors import BatchAborted, BatchRejected, FencedByTwin, ProducerReplaced, Unavailable
+from worker.stream.metrics import FENCED, TRANSACTIONS, Metrics
+from worker.stream.records import Outgoing
+
+# Seconds that one blocking call may take before the consumer is polled again. Far below any session time-out that
+# makes sense for max.poll.interval.ms, and long enough for a healthy three-broker commit (86 ms measured).
+CALL_TIMEOUT = 3.0
+# A producer is also "fenced" once when the coordinator aborts a transaction that outlived its time-out (Kafka was
+# gone). Two such events within this many seconds are a twin: an outage that long ends in one.
+TWIN_WINDOW = 300.0
+TWIN_LIMIT = 3
+
+_FENCED_CODES = frozenset(
+    {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.FENCED_INSTANCE_ID}
+)
+# What the broker (or the client in its name) will answer to these records however often they are sent.
+_REJECTED_CODES = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError._INVALID_ARG,
+    }
+)
+
+
+def kafka_error(exception: KafkaException) -> KafkaError:
+    """The KafkaError inside a KafkaException."""
+    error = exception.args[0]
+    if not isinstance(error, KafkaError):
+        raise exception
+    return error
+
+
+class Checkpoint:
+    """One transactional producer under a stable `transactional.id`; `commit` is one transaction.
+
+    `make_producer` returns a fresh configured producer. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        make_producer: Callable[[], Producer],
+        patience: Patience,
+        clock: Callable[[], float],
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self._make = make_producer
+        self._patience = patience
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._producer: Producer | None = None
+        self._fenced_at: list[float] = []
+        self.committing = False
+        """True once the commit was asked for: from here on only the broker knows, and nothing may be abandoned."""
+
+    def open(self) -> None:
+        """Make the producer and settle what a predecessor of this slot left open. Waits while Kafka is gone."""
+        self.committing = False
+        self._producer = producer = self._make()
+        self._patience.call(lambda: self._retriable(lambda: producer.init_transactions(CALL_TIMEOUT)))
+
+    def commit(
+        self, records: Iterable[Outgoing], offsets: Mapping[int, int], topic: str, group: Callable[[], Any]
+    ) -> None:
+        """Publish `records` and commit `offsets` (partition -> next offset of `topic`) atomically.
+
+        `group()` gives fresh consumer group metadata, so that an evicted member's transaction is refused (KIP-447).
+        Raises BatchAborted, BatchRejected, ProducerReplaced, FencedByTwin, and whatever ends a wait of `Patience`
+        (the transaction is aborted then, unless it was already committing).
+        """
+        producer = self._require()
+        positions = [TopicPartition(topic, partition, offset) for partition, offset in sorted(offsets.items())]
+        self.committing = False
+        try:
+            producer.begin_transaction()
+            for record in records:
+                self._produce(producer, record)
+            self._patience.call(
+                lambda: self._retriable(
+                    lambda: producer.send_offsets_to_transaction(positions, group(), CALL_TIMEOUT)
+                )
+            )
+            self.committing = True
+            self._patience.call(lambda: self._retriable(lambda: producer.commit_transaction(CALL_TIMEOUT)))
+            self._metrics.add(TRANSACTIONS, result="committed")
+        except KafkaException as exception:
+            self._give_up(producer, kafka_error(exception))
+        except BaseException:
+            # A wait ended (revoked, stopping), or a record could not be handed over: nothing of it may become visible.
+            if not self.committing:
+                self._abort(producer)
+            raise
+        finally:
+            self.committing = False
+
+    def close(self) -> None:
+        """Drop the producer; there is no open transaction between two commits."""
+        self._producer = None
+
+    def _require(self) -> Producer:
+        if self._producer is None:
+            raise RuntimeError("Checkpoint.open() must come first")
+        return self._producer
+
+    def _produce(self, producer: Producer, record: Outgoing) -> None:
+        arguments: dict[str, Any] = {"key": record.key, "value": record.value, "headers": record.headers}
+        if record.partition is not None:
+            arguments["partition"] = record.partition
+        while True:
+            try:
+                producer.produce(record.topic, **arguments)
+                return
+            except BufferError:
+                # The local queue is full: let the client send some of it.
+                producer.poll(0.1)
+
+    def _retriable(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except KafkaException as exception:
+            error = kafka_error(exception)
+            if error.retriable() and not error.txn_requires_abort() and not error.fatal():
+                raise Unavailable("kafka", error.str()) from exception
+            raise
+
+    def _give_up(self, producer: Producer, error: KafkaError) -> None:
+        rejected = error.code() in _REJECTED_CODES
+        if not error.fatal() and (error.txn_requires_abort() or rejected):
+            self._abort(producer)
+            self._metrics.add(TRANSACTIONS, result="aborted")
+            if rejected:
+                raise BatchRejected(error.str())
+            raise BatchAborted(error.str())
+        self._metrics.add(TRANSACTIONS, result="in_doubt")
+        self._replace(error)
+
+    def _abort(self, producer: Producer) -> None:
+        try:
+            self._patience.call(lambda: self._retriable(lambda: producer.abort_transaction(CALL_TIMEOUT)))
+        except KafkaException as exception:
+            self._replace(kafka_error(exception))
+
+    def _replace(self, error: KafkaError) -> None:
+        if error.code() in _FENCED_CODES:
+            self._metrics.add(FENCED)
+            now = self._clock()
+            self._fenced_at = [at for at in self._fenced_at if now - at < TWIN_WINDOW] + [now]
+            if len(self._fenced_at) >= TWIN_LIMIT:
+                raise FencedByTwin(
+                    f"fenced {TWIN_LIMIT} times within {TWIN_WINDOW:.0f} s: another worker runs with the same "
+                    "kafka.slot; give each worker of the group a slot of its own"
+                )
+        self._log.warning("producer_replaced", error=error.name(), detail=error.str())
+        self.open()
+        raise ProducerReplaced(error.str())
