@@ -260,8 +260,8 @@ class StreamSettings(Section):
     dead_letter_window_s: Seconds = 300.0
     recheck_rounds: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3,
-        description="judge a pair again this often when an offer moved meanwhile; after that it is published as judged, "
-        "and whoever moved the offer judges it again, because the link was there before",
+        description="judge a pair again this often when an offer moved meanwhile; after that it is published as "
+        "judged, and whoever moved the offer judges it again, because the link was there before",
     )
     pair_order: Literal["query_first", "first_id"] = Field(
         default="query_first",
