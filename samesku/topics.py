@@ -13,13 +13,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -131,29 +132,50 @@ class TopicAdmin:
         return compare(specs, self.standing(specs))
 
     def apply(self, specs: Sequence[TopicSpec]) -> list[Finding]:
-        """Create what is missing and set what differs; returns what was put right. Raises TopicsError.
+        """Create what is missing, set what differs, and wait until it is in force; returns what was put right.
 
-        Safe to run at any time and by several at once.
+        Safe to run at any time and by several at once. Raises TopicsError.
         """
-        standing = self.standing(specs)
-        findings = [finding for finding in compare(specs, standing) if finding.fixable]
-        missing = {finding.topic for finding in findings if finding.kind == "missing"}
-        self._create([spec for spec in specs if spec.name in missing], specs, standing)
-        changes: dict[str, list[ConfigEntry]] = {}
-        for finding in findings:
-            if finding.kind == "config":
-                entry = ConfigEntry(finding.key, finding.wanted, incremental_operation=AlterConfigOpType.SET)
-                changes.setdefault(finding.topic, []).append(entry)
-        self._configure(changes)
-        if findings:
-            self._settle(specs)
-        return findings
+        deadline = time.monotonic() + self._timeout
+        done: dict[tuple[str, str], Finding] = {}
+        while True:
+            standing = self.standing(specs)
+            findings = [finding for finding in compare(specs, standing) if finding.fixable]
+            left = [str(finding) for finding in findings]
+            if done and not left:
+                left = self._not_served(standing)
+            if not left:
+                return list(done.values())
+            if time.monotonic() > deadline:
+                raise TopicsError(f"accepted, but not in force: {'; '.join(left)}; run the command again")
+            # Repeated for what is not in force yet: brokers follow the controller a little later, and a topic that
+            # somebody else has just created may have another configuration. Both calls are idempotent.
+            self._create(findings, specs, standing)
+            self._configure(findings)
+            for finding in findings:
+                done.setdefault((finding.topic, finding.key), finding)
+            if done:
+                time.sleep(SETTLE_POLL_SECONDS)
+
+    def _not_served(self, standing: Mapping[str, Standing]) -> list[str]:
+        """Partitions that do not answer yet, and why: a new one is in the metadata before its leader serves it."""
+        partitions = {
+            TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            for name, topic in standing.items()
+            for number in range(topic.partitions)
+        }
+        waiting = []
+        for partition, future in self._admin.list_offsets(partitions, request_timeout=self._timeout).items():
+            try:
+                future.result(self._timeout)
+            except KafkaException as error:
+                waiting.append(f"{partition.topic} [{partition.partition}]: {_words(error)}")
+        return waiting
 
     def _create(
-        self, missing: Sequence[TopicSpec], specs: Sequence[TopicSpec], standing: Mapping[str, Standing]
+        self, findings: Sequence[Finding], specs: Sequence[TopicSpec], standing: Mapping[str, Standing]
     ) -> None:
-        if not missing:
-            return
+        missing = {finding.topic for finding in findings if finding.kind == "missing"}
         topics = [
             NewTopic(
                 spec.name,
@@ -161,28 +183,26 @@ class TopicAdmin:
                 replication_factor=spec.replication_factor,
                 config=dict(spec.configs),
             )
-            for spec in missing
+            for spec in specs
+            if spec.name in missing
         ]
-        for future in self._admin.create_topics(topics, request_timeout=self._timeout).values():
-            self._result(future, "create", KafkaError.TOPIC_ALREADY_EXISTS)
+        if topics:
+            for future in self._admin.create_topics(topics, request_timeout=self._timeout).values():
+                self._result(future, "create", KafkaError.TOPIC_ALREADY_EXISTS)
 
-    def _settle(self, specs: Sequence[TopicSpec]) -> None:
-        """Wait until the broker shows what the controller has accepted; it follows a little later."""
-        deadline = time.monotonic() + self._timeout
-        while left := [str(finding) for finding in self.check(specs) if finding.fixable]:
-            if time.monotonic() > deadline:
-                raise TopicsError(f"accepted, but not in force: {'; '.join(left)}; run the command again")
-            time.sleep(SETTLE_POLL_SECONDS)
-
-    def _configure(self, changes: Mapping[str, list[ConfigEntry]]) -> None:
-        if not changes:
-            return
+    def _configure(self, findings: Sequence[Finding]) -> None:
+        changes: dict[str, list[ConfigEntry]] = {}
+        for finding in findings:
+            if finding.kind == "config":
+                entry = ConfigEntry(finding.key, finding.wanted, incremental_operation=AlterConfigOpType.SET)
+                changes.setdefault(finding.topic, []).append(entry)
         resources = [
             ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries) for name, entries in changes.items()
         ]
-        futures = self._admin.incremental_alter_configs(resources, request_timeout=self._timeout)
-        for future in futures.values():
-            self._result(future, "configure")
+        if resources:
+            futures = self._admin.incremental_alter_configs(resources, request_timeout=self._timeout)
+            for future in futures.values():
+                self._result(future, "configure")
 
     def _result(self, future: Future[Any], what: str, *harmless: int) -> Any:
         try:

@@ -75,6 +75,9 @@ def kafka_class_path(home: str | None = None) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             environment = jgo.build(COORDINATES)
+            if not all(jar.is_file() for jar in environment.all_jars):
+                # A first start that was killed half-way, or a cleaned Maven folder: resolve again.
+                environment = jgo.build(COORDINATES, update=True)
         except Exception as error:  # jgo promises no exception types, and the user must hear what was wanted
             raise EmbeddedError(
                 f"Apache Kafka {KAFKA_VERSION} could not be fetched as Maven artifacts ({error}); "

@@ -36,6 +36,9 @@ def admin(kafka: str) -> TopicAdmin:
 def create(kafka: str, name: str, partitions: int) -> None:
     client = AdminClient({"bootstrap.servers": kafka})
     client.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1)])[name].result(SECONDS)
+    # Accepted is not yet visible; the run's time-out bounds this and the like below.
+    while name not in client.list_topics(timeout=SECONDS).topics:
+        pass
 
 
 def configure(kafka: str, name: str, key: str, value: str) -> None:
@@ -63,7 +66,6 @@ def test_a_drifted_configuration_is_found_and_put_right(
 ) -> None:
     admin.apply(specs)
     configure(kafka, prefix + OFFERS, "cleanup.policy", "delete")
-    # The broker follows the controller a little later; the run's time-out bounds this.
     while admin.standing(specs)[prefix + OFFERS].configs["cleanup.policy"] != "delete":
         pass
     wrong = [Finding(prefix + OFFERS, "config", "cleanup.policy", "compact", "delete")]
