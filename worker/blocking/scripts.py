@@ -18,8 +18,9 @@ from worker.blocking.errors import IndexLost
 Client = redis.Redis | RedisCluster
 Argument = str | bytes | int | float
 
-# Commands of one pipeline: enough to hide the round trip, few enough that neither side buffers many megabytes.
-CHUNK = 512
+# Calls of one pipeline. Redis answers a pipeline once all of it is done, so this many of the dearest look-ups (about
+# 5 ms each) must stay far below the socket's time-out, also on a busy machine; it hides the round trip well enough.
+CHUNK = 64
 _UNGUARDED = frozenset({"initialise"})
 
 
