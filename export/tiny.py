@@ -23,6 +23,7 @@ LAYERS, HIDDEN, INNER, HEADS, KV_HEADS = 2, 64, 128, 4, 2
 # Large against the usual 0.02: with it, logits differ by about 1 between pairs, far above what kernels differ by.
 SPREAD = 0.15
 RANK = 4
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 def make_tiny_base(folder: Path, seed: int = 0) -> Path:
@@ -74,7 +75,7 @@ def save_random_adapter(model: Any, folder: Path, seed: int, rank: int, layers: 
 
     torch.manual_seed(seed)
     config = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", layers_to_transform=layers, init_lora_weights=False
+        r=rank, lora_alpha=2 * rank, target_modules=list(LINEAR), layers_to_transform=layers, init_lora_weights=False
     )
     get_peft_model(model, config).save_pretrained(folder)
     return folder

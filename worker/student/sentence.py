@@ -40,9 +40,9 @@ class _Decoder:
         """The likeliest of `options` to come next; a tie goes to the first. One option is not asked about."""
         if len(options) == 1:
             return options[0]
-        logits, self._past = self._session.extend(np.array([self._waiting], dtype=np.int64), self._past)
+        logits, self._past = self._session.extend(self._waiting, self._past)
         self._waiting = []
-        return options[int(np.argmax(logits[0, -1, options]))]
+        return options[int(np.argmax(logits[options]))]
 
     def quote(self, tokens: Tokens, listing: str, closing: int) -> str:
         """Choose a quote of `listing`; `closing` is the token that ends it, which is not pushed here."""

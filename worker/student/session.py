@@ -6,6 +6,7 @@ head computed, so that `logits` is [batch, n, vocabulary].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from schemas.bundle import BundleError
+from schemas.prompt import BOS_ID
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+
+PAD_ID = BOS_ID
+"""What stands behind a shorter row; masked, so any id would do."""
 
 _PAST = "past_key_values."
 _PRESENT = "present."
@@ -71,25 +76,36 @@ class Session:
         nothing = np.zeros((batch, self._heads, 0, self._dim), dtype=np.float32)
         return Past(tuple(nothing for _ in self._past))
 
-    def _feed(self, ids: IntArray, past: Past, positions: IntArray) -> dict[str, Any]:
-        batch, tokens = ids.shape
-        start = past.tokens
+    def _feed(self, rows: Sequence[Sequence[int]], past: Past, positions: IntArray) -> dict[str, Any]:
+        start, tokens = past.tokens, max(len(row) for row in rows)
+        batch = len(rows)
+        ids = np.full((batch, tokens), PAD_ID, dtype=np.int64)
+        mask = np.zeros((batch, start + tokens), dtype=np.int64)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : start + len(row)] = 1
         feed: dict[str, Any] = {
             "input_ids": ids,
-            "attention_mask": np.ones((batch, start + tokens), dtype=np.int64),
+            "attention_mask": mask,
             "position_ids": np.tile(np.arange(start, start + tokens, dtype=np.int64), (batch, 1)),
             "logit_positions": positions,
         }
         feed.update(zip(self._past, past.arrays, strict=True))
         return feed
 
-    def logits(self, ids: IntArray, past: Past, positions: IntArray) -> FloatArray:
-        """Logits [batch, n, vocabulary] at `positions` [batch, n] of `ids` [batch, tokens], all of one length."""
-        (found,) = self._session.run(["logits"], self._feed(ids, past, positions))
+    def last_logits(self, rows: Sequence[Sequence[int]], past: Past, count: int) -> FloatArray:
+        """Logits [batch, count, vocabulary] at the last `count` tokens of each row.
+
+        Args:
+            rows: token ids, one row a continuation of `past`; shorter ones are padded on the right and masked.
+            past: of batch `len(rows)`.
+        """
+        positions = np.array([range(len(row) - count, len(row)) for row in rows], dtype=np.int64)
+        (found,) = self._session.run(["logits"], self._feed(rows, past, positions))
         return np.asarray(found, dtype=np.float32)
 
-    def extend(self, ids: IntArray, past: Past) -> tuple[FloatArray, Past]:
-        """Logits [batch, 1, vocabulary] after the last of `ids`, and the past that includes them."""
-        positions = np.full((ids.shape[0], 1), ids.shape[1] - 1, dtype=np.int64)
-        found, *present = self._session.run(["logits", *self._present], self._feed(ids, past, positions))
-        return np.asarray(found, dtype=np.float32), Past(tuple(present))
+    def extend(self, ids: Sequence[int], past: Past) -> tuple[FloatArray, Past]:
+        """Logits [vocabulary] after the last of `ids`, and the past (of batch 1) that includes them."""
+        positions = np.array([[len(ids) - 1]], dtype=np.int64)
+        found, *present = self._session.run(["logits", *self._present], self._feed([ids], past, positions))
+        return np.asarray(found[0, 0], dtype=np.float32), Past(tuple(present))
