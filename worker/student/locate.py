@@ -70,10 +70,10 @@ def base_for(recipe: Recipe, base: Path | None = None) -> Path:
     return base_file()
 
 
-def cached_bundle(recipe_dir: Path) -> Path:
+def cached_bundle(recipe_dir: Path, cache: Path | None = None) -> Path:
     """Where the bundle of a recipe stands once it is built; named by the manifest's digest."""
     manifest = load_manifest(recipe_dir)
-    return cache_dir() / "bundles" / f"{manifest.name}-{manifest.digest()[:16]}"
+    return (cache or cache_dir()) / "bundles" / f"{manifest.name}-{manifest.digest()[:16]}"
 
 
 def is_built(folder: Path, recipe_dir: Path) -> bool:
@@ -104,15 +104,17 @@ def build(recipe_dir: Path, target: Path, base: Path | None = None, progress: Pr
         return True
 
 
-def find_bundle(name: str | Path, progress: Progress | None = None) -> Path:
+def find_bundle(name: str | Path, progress: Progress | None = None, cache: Path | None = None) -> Path:
     """The bundle folder for a setting: a folder, or `default`, which is built into the cache on first use.
+
+    `cache` is the setting `student.cache_dir`; unset, see `cache_dir`.
 
     Raises:
         BundleError: there is no such bundle.
     """
     if str(name) == DEFAULT:
         recipe = default_recipe()
-        target = cached_bundle(recipe)
+        target = cached_bundle(recipe, cache)
         build(recipe, target, progress=progress)
         return target
     folder = Path(name)

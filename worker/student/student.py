@@ -38,8 +38,8 @@ class Student:
         self._prefix: tuple[tuple[int, ...], Past] | None = None
 
     @classmethod
-    def load(cls, directory: Path | str, threads: int = 2) -> Student:
-        """Load a bundle; its files are hashed while the graph is read.
+    def load(cls, directory: Path | str, threads: int = 0) -> Student:
+        """Load a bundle, with `threads` CPU threads (0: one a core); its files are hashed while the graph is read.
 
         Raises:
             BundleError: it is not a bundle, its bytes are not those of its manifest, its prompt or grammar is not
