@@ -1,0 +1,1 @@
+"""`samesku matches`: the standing decisions, read from the log of all decisions."""
