@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # The part of a description that is compared; Abt-Buy's longest useful ones end before it.
 DESCRIPTION_CHARS = 1_500
 # Words that say nothing about the product.
-_STOP = frozenset("the a an of and for with to in by on new de le la w".split())
+_STOP = frozenset(["the", "a", "an", "of", "and", "for", "with", "to", "in", "by", "on", "new", "de", "le", "la", "w"])
 # A common prefix this long makes two unequal codes relatives: variants of one model as a rule.
 NEAR_PREFIX = 4
 

@@ -79,17 +79,53 @@ def measures(text: str) -> list[str]:
     rest = MEASURE.sub(" ", text)
     for token in rest.split():
         for part in _SEPARATORS.split(token) if not re.fullmatch(r"\d+[.,]\d+", token) else [token]:
-            if part and part[0].isdigit() and re.fullmatch(r"\d+(?:[.,]\d+)?", part) and len(part) < MIN_DIGIT_CODE_CHARS:
+            if (
+                part
+                and part[0].isdigit()
+                and re.fullmatch(r"\d+(?:[.,]\d+)?", part)
+                and len(part) < MIN_DIGIT_CODE_CHARS
+            ):
                 found.append(_number(part))
     return list(dict.fromkeys(found))
 
 
 _UNITS = {
-    "inches": "inch", "in": "inch", "watts": "w", "watt": "w", "volts": "v", "volt": "v", "megapixel": "mp",
-    "megapixels": "mp", "mega": "mp", "lbs": "lb", "litre": "l", "litres": "l", "liter": "l", "liters": "l",
-    "bits": "bit", "ports": "port", "cores": "core", "users": "user", "pk": "pack", "feet": "ft", "foot": "ft",
-    "pcs": "pc", "count": "ct", "hour": "h", "hours": "h", "hr": "h", "hrs": "h", "year": "yr", "years": "yr",
-    "cups": "cup", "pages": "page", "sheets": "sheet", "discs": "disc", "days": "day", "quart": "qt", "ch": "channel",
+    "inches": "inch",
+    "in": "inch",
+    "watts": "w",
+    "watt": "w",
+    "volts": "v",
+    "volt": "v",
+    "megapixel": "mp",
+    "megapixels": "mp",
+    "mega": "mp",
+    "lbs": "lb",
+    "litre": "l",
+    "litres": "l",
+    "liter": "l",
+    "liters": "l",
+    "bits": "bit",
+    "ports": "port",
+    "cores": "core",
+    "users": "user",
+    "pk": "pack",
+    "feet": "ft",
+    "foot": "ft",
+    "pcs": "pc",
+    "count": "ct",
+    "hour": "h",
+    "hours": "h",
+    "hr": "h",
+    "hrs": "h",
+    "year": "yr",
+    "years": "yr",
+    "cups": "cup",
+    "pages": "page",
+    "sheets": "sheet",
+    "discs": "disc",
+    "days": "day",
+    "quart": "qt",
+    "ch": "channel",
 }
 
 
@@ -106,7 +142,11 @@ def _number(text: str) -> str:
 
 def offer_codes(offer: Offer) -> list[str]:
     """Normalised model numbers of an offer: its field first, then the codes of its title."""
-    named = [code] if offer.model_number and len(code := normalise_code(clean(offer.model_number))) >= MIN_CODE_CHARS else []
+    named = (
+        [code]
+        if offer.model_number and len(code := normalise_code(clean(offer.model_number))) >= MIN_CODE_CHARS
+        else []
+    )
     return list(dict.fromkeys([*named, *codes(clean(offer.title))]))
 
 

@@ -68,12 +68,18 @@ def _number_to_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float | Decimal) else value
 
 
-Identifier = Annotated[
-    str, BeforeValidator(_number_to_text), StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_ID_CHARS)
-]
+def _identifier(value: Any) -> Any:
+    """Numbers as text, blanks at the ends off: pydantic would count the characters before it strips."""
+    value = _number_to_text(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+Identifier = Annotated[str, BeforeValidator(_identifier), StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARS)]
 Text = Annotated[str, BeforeValidator(_number_to_text), StringConstraints(max_length=MAX_FIELD_CHARS)]
-Money = Annotated[str, BeforeValidator(_number_to_text), StringConstraints(strip_whitespace=True, pattern=r"^\d{1,15}(\.\d{1,6})?$")]
+Money = Annotated[
+    str, BeforeValidator(_number_to_text), StringConstraints(strip_whitespace=True, pattern=r"^\d{1,15}(\.\d{1,6})?$")
+]
 
 
 class Offer(BaseModel):

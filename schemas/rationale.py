@@ -50,4 +50,6 @@ class Rationale(BaseModel):
         """Attributes that are ``different`` although the answer is ``same``: two offers are the same only if none is."""
         if self.answer != "same":
             return ()
-        return tuple(name for name in ATTRIBUTES if name in self.attributes and self.attributes[name].verdict == "different")
+        return tuple(
+            name for name in ATTRIBUTES if name in self.attributes and self.attributes[name].verdict == "different"
+        )

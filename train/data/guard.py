@@ -26,7 +26,7 @@ VALIDATION_FILES = {
 }
 
 
-def test_files(root: Path | None = None) -> dict[str, Path]:
+def held_out_files(root: Path | None = None) -> dict[str, Path]:
     """Set name to its official test file."""
     return {name: (root or data_root()) / path for name, path in TEST_FILES.items()}
 
@@ -53,7 +53,7 @@ class Guard:
     def of_data(cls, root: Path | None = None) -> Guard:
         """Every official test set and the validation files in use, ``valid_small`` included (it overlaps the tests' sources)."""
         base = root or data_root()
-        files = [*test_files(base).values(), *validation_files(base).values()]
+        files = [*held_out_files(base).values(), *validation_files(base).values()]
         files += [base / f"wdc-lspc-{part}/valid_small.jsonl" for part in ("computers", "cameras")]
         return cls.from_pairs(pair for path in files for pair in read_pairs(path))
 

@@ -65,10 +65,17 @@ class Mixture:
 
 def known_brands(pairs: Iterable[Pair]) -> frozenset[str]:
     """Single-word brands that at least ``MIN_BRAND_OFFERS`` offers state in their brand field."""
-    stated = {(offer.source, offer.offer_id, clean(offer.brand)) for pair in pairs for offer in (pair.left, pair.right) if offer.brand}
+    stated = {
+        (offer.source, offer.offer_id, clean(offer.brand))
+        for pair in pairs
+        for offer in (pair.left, pair.right)
+        if offer.brand
+    }
     # Only whole single-word brands: the first word of "western digital" would make "wd" another brand.
     counts = Counter(brand for _, _, brand in stated if brand and " " not in brand)
-    return frozenset(brand for brand, count in counts.items() if count >= MIN_BRAND_OFFERS and len(brand) > 1 and not brand.isdigit())
+    return frozenset(
+        brand for brand, count in counts.items() if count >= MIN_BRAND_OFFERS and len(brand) > 1 and not brand.isdigit()
+    )
 
 
 def _stable(seed: int, text: str) -> float:
@@ -106,7 +113,9 @@ def with_gtins(pair: Pair, seed: int) -> Pair:
     wrong = _stable(seed, f"wrong:{pair.origin}:{pair.pair_id}") < WRONG_GTIN_SHARE
     left = made_up_gtin(pair.pair_id)
     right = left if (pair.label == 1) != wrong else made_up_gtin(f"other:{pair.pair_id}")
-    return replace(pair, left=pair.left.model_copy(update={"gtin": left}), right=pair.right.model_copy(update={"gtin": right}))
+    return replace(
+        pair, left=pair.left.model_copy(update={"gtin": left}), right=pair.right.model_copy(update={"gtin": right})
+    )
 
 
 def _wdc_products(root: Path) -> list[Pair]:
@@ -146,7 +155,9 @@ def build_mixture(root: Path | None = None, seed: int = 17, limit: int | None = 
         pair = by_ids.get(_ids(row))
         if pair is None:
             continue
-        left, right = (pair.left, pair.right) if pair.left.offer_id == str(row["left"]["id"]) else (pair.right, pair.left)
+        left, right = (
+            (pair.left, pair.right) if pair.left.offer_id == str(row["left"]["id"]) else (pair.right, pair.left)
+        )
         targets = import_row(row, left, right, report)
         if targets is not None:
             taught[pair.id_key()] = targets if left is pair.left else _swapped(targets)
@@ -174,7 +185,7 @@ def _ids(row: dict[str, object]) -> tuple[str, str]:
 def _swapped(targets: Targets) -> Targets:
     if targets.sentence is None:
         return targets
-    sentence = replace(targets.sentence, quote_left=targets.sentence.quote_right, quote_right=targets.sentence.quote_left)
+    sentence = replace(
+        targets.sentence, quote_left=targets.sentence.quote_right, quote_right=targets.sentence.quote_left
+    )
     return replace(targets, sentence=sentence)
-
-

@@ -19,14 +19,14 @@ from schemas.text import clean
 from train.rationales.verdicts import SentenceTarget, Targets
 
 COLOURS = frozenset(
-    "black white silver grey gray red blue green pink yellow orange purple violet gold golden brown beige titanium bronze graphite "
-    "charcoal navy ivory cream chrome copper platinum rose turquoise teal magenta cyan lime burgundy stainless schwarz weiss blanco negro "
-    "noir blanc rouge bleu rojo azul nero bianco".split()
+    ["black", "white", "silver", "grey", "gray", "red", "blue", "green", "pink", "yellow", "orange", "purple", "violet", "gold", "golden", "brown", "beige", "titanium", "bronze", "graphite", "charcoal", "navy", "ivory", "cream", "chrome", "copper", "platinum", "rose", "turquoise", "teal", "magenta", "cyan", "lime", "burgundy", "stainless", "schwarz", "weiss", "blanco", "negro", "noir", "blanc", "rouge", "bleu", "rojo", "azul", "nero", "bianco"]
 )
 _SYNONYMS = {"gray": "grey", "golden": "gold", "schwarz": "black", "noir": "black", "negro": "black", "nero": "black",
              "weiss": "white", "blanco": "white", "blanc": "white", "bianco": "white", "rouge": "red", "rojo": "red", "bleu": "blue",
              "azul": "blue"}  # fmt: skip
-_PACK = re.compile(r"\b(\d{1,4})[ -]?(?:pack|pk|pcs|pc|pieces|count|ct|set|stk|er[ -]pack)\b|\b(?:pack|set|box|case) of (\d{1,4})\b")
+_PACK = re.compile(
+    r"\b(\d{1,4})[ -]?(?:pack|pk|pcs|pc|pieces|count|ct|set|stk|er[ -]pack)\b|\b(?:pack|set|box|case) of (\d{1,4})\b"
+)
 _TWO_PACK = re.compile(r"\b(twin|double|triple)[ -]?pack\b")
 _PACK_WORDS = {"twin": "2", "double": "2", "triple": "3"}
 
@@ -99,9 +99,17 @@ def derive(left: Offer, right: Offer, label: int, brands: frozenset[str]) -> Tar
                 break
     elif verdicts.get("brand") == "different":
         verdicts["product"] = "different"
-    elif evidence.codes_only_a and evidence.codes_only_b and not evidence.codes_shared and not evidence.codes_inside and evidence.near_codes < 2:
+    elif (
+        evidence.codes_only_a
+        and evidence.codes_only_b
+        and not evidence.codes_shared
+        and not evidence.codes_inside
+        and evidence.near_codes < 2
+    ):
         verdicts["product"] = "different"
-        for a, b in _first_code_words(quote_left, quote_right, view_left.codes - view_right.all_codes, view_right.codes - view_left.all_codes):
+        for a, b in _first_code_words(
+            quote_left, quote_right, view_left.codes - view_right.all_codes, view_right.codes - view_left.all_codes
+        ):
             sentences.append(SentenceTarget("product", a, b))
             break
 
@@ -130,9 +138,15 @@ def _compare_sets(
         verdicts[name] = "different"
 
 
-def _first_code_words(left: str, right: str, codes_left: frozenset[str], codes_right: frozenset[str]) -> list[tuple[str, str]]:
-    words_left = [word for code in sorted(codes_left, key=lambda c: (-len(c), c)) if (word := _word_of_code(left, code))]
-    words_right = [word for code in sorted(codes_right, key=lambda c: (-len(c), c)) if (word := _word_of_code(right, code))]
+def _first_code_words(
+    left: str, right: str, codes_left: frozenset[str], codes_right: frozenset[str]
+) -> list[tuple[str, str]]:
+    words_left = [
+        word for code in sorted(codes_left, key=lambda c: (-len(c), c)) if (word := _word_of_code(left, code))
+    ]
+    words_right = [
+        word for code in sorted(codes_right, key=lambda c: (-len(c), c)) if (word := _word_of_code(right, code))
+    ]
     return list(zip(words_left, words_right, strict=False))
 
 

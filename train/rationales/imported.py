@@ -42,7 +42,18 @@ _RULES: tuple[tuple[Attribute | None, re.Pattern[str]], ...] = (
         ),
     ),
 )  # fmt: skip
-_ABSENT = {"", "missing", "none", "n/a", "not specified", "unknown", "not mentioned", "unspecified", "null", "not applicable"}
+_ABSENT = {
+    "",
+    "missing",
+    "none",
+    "n/a",
+    "not specified",
+    "unknown",
+    "not mentioned",
+    "unspecified",
+    "null",
+    "not applicable",
+}
 
 
 def attribute_of(name: str) -> Attribute | None:
@@ -80,7 +91,9 @@ def normalise(attributes: list[dict[str, Any]], label: int, left: Offer, right: 
     for item in attributes:
         if (name := attribute_of(str(item.get("attribute", "")))) is not None:
             grouped.setdefault(name, []).append(item)
-    verdicts = {name: verdict for name, items in grouped.items() if (verdict := _combine([_verdict(item) for item in items]))}
+    verdicts = {
+        name: verdict for name, items in grouped.items() if (verdict := _combine([_verdict(item) for item in items]))
+    }
     wanted: Verdict = "same" if label == 1 else "different"
     texts = quotable(left), quotable(right)
     best: tuple[float, SentenceTarget] | None = None
@@ -96,7 +109,9 @@ def normalise(attributes: list[dict[str, Any]], label: int, left: Offer, right: 
 
 
 def _quotable(texts: tuple[str, str], quotes: tuple[str, str]) -> bool:
-    return all(len(quote) <= MAX_QUOTE_CHARS and is_grounded(text, quote) for text, quote in zip(texts, quotes, strict=True))
+    return all(
+        len(quote) <= MAX_QUOTE_CHARS and is_grounded(text, quote) for text, quote in zip(texts, quotes, strict=True)
+    )
 
 
 @dataclass
@@ -110,7 +125,9 @@ class ImportReport:
     verdicts: dict[str, int] = field(default_factory=dict)
 
 
-def imported_rows(root: Path | None = None, teachers: tuple[str, ...] = ("gpt-4o", "gpt-4o-mini-2024-07-18")) -> list[dict[str, Any]]:
+def imported_rows(
+    root: Path | None = None, teachers: tuple[str, ...] = ("gpt-4o", "gpt-4o-mini-2024-07-18")
+) -> list[dict[str, Any]]:
     """Structured rationale rows of the given teachers (GPT-4o on train_small, GPT-4o-mini on valid_small)."""
     path = (root or data_root()) / EXPLANATIONS
     return [row for row in read_rows(path) if row.get("style") == STYLE and row.get("teacher") in teachers]

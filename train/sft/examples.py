@@ -66,7 +66,9 @@ class Encoder:
         trained: list[tuple[int, int]] = []
         if with_sentence and targets.sentence is not None:
             sentence = targets.sentence
-            quotes = (sentence.quote_right, sentence.quote_left) if swap else (sentence.quote_left, sentence.quote_right)
+            quotes = (
+                (sentence.quote_right, sentence.quote_left) if swap else (sentence.quote_left, sentence.quote_right)
+            )
             for number, part in enumerate(frame_for(answer, sentence.attribute).parts(*quotes)):
                 ids = self._encode(part)
                 if number in (1, 3):

@@ -36,7 +36,7 @@ class SftConfig(BaseModel):
     keep_easy: float = 0.1
     both_ways: bool = True
     limit: int | None = None
-    max_steps: int = 960
+    max_steps: int = 720
     save_steps: int = 100
     threads: int = 0
 
@@ -120,7 +120,11 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
         data_collator=collator(rows),
         processing_class=tokenizer,
         peft_config=LoraConfig(
-            r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(TARGETS), task_type="CAUSAL_LM"
+            r=config.rank,
+            lora_alpha=config.alpha,
+            lora_dropout=config.dropout,
+            target_modules=list(TARGETS),
+            task_type="CAUSAL_LM",
         ),
         choice_ids=encoder.choice_ids,
         attribute_weight=config.attribute_weight,
@@ -134,7 +138,12 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
     trainer.model.save_pretrained(str(adapter))
     facts = {
         "config": config.model_dump(),
-        "data": {"counts": mixture.counts, "dropped": mixture.dropped, "digest": mixture.digest(), "rationales": vars(mixture.rationales)},
+        "data": {
+            "counts": mixture.counts,
+            "dropped": mixture.dropped,
+            "digest": mixture.digest(),
+            "rationales": vars(mixture.rationales),
+        },
         "examples": examples,
         "tokens": tokens,
         "rows": len(rows),

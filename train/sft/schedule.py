@@ -19,11 +19,23 @@ def is_easy_negative(item: TrainingPair) -> bool:
     if item.pair.label == 1:
         return False
     evidence = compare(item.pair.left, item.pair.right)
-    return not evidence.codes_shared and not evidence.codes_inside and evidence.word_overlap <= 1 and evidence.trigram_containment <= 2
+    return (
+        not evidence.codes_shared
+        and not evidence.codes_inside
+        and evidence.word_overlap <= 1
+        and evidence.trigram_containment <= 2
+    )
 
 
 def schedule(
-    pairs: Sequence[TrainingPair], encoder: Encoder, *, seed: int, epoch: int, keep_easy: float, sentence_share: float, both_ways: bool
+    pairs: Sequence[TrainingPair],
+    encoder: Encoder,
+    *,
+    seed: int,
+    epoch: int,
+    keep_easy: float,
+    sentence_share: float,
+    both_ways: bool,
 ) -> list[Example]:
     """Examples of one epoch.
 

@@ -24,7 +24,9 @@ def collator(rows: Sequence[Sequence[Group]]) -> Callable[[list[dict[str, Any]]]
     """A data collator over dataset items ``{"row": index into rows}``."""
 
     def collate_items(items: list[dict[str, Any]]) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(array) for name, array in collate([rows[int(item["row"])] for item in items]).items()}
+        return {
+            name: torch.from_numpy(array) for name, array in collate([rows[int(item["row"])] for item in items]).items()
+        }
 
     return collate_items
 
@@ -56,7 +58,13 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer whose loss is: answer + ``attribute_weight`` x attributes + ``sentence_weight`` x sentence (cross-entropies)."""
 
     def __init__(
-        self, *args: Any, choice_ids: list[list[int]], attribute_weight: float, sentence_weight: float, bf16_matmul: bool, **kwargs: Any
+        self,
+        *args: Any,
+        choice_ids: list[list[int]],
+        attribute_weight: float,
+        sentence_weight: float,
+        bf16_matmul: bool,
+        **kwargs: Any,
     ) -> None:
         self.choice_ids = choice_ids
         self.attribute_weight = attribute_weight
@@ -69,7 +77,11 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         causal = self.accelerator.unwrap_model(model).get_base_model()
         dtype = torch.bfloat16 if self.bf16_matmul else torch.float32
-        context = torch.autocast(inputs["input_ids"].device.type, torch.bfloat16) if self.bf16_matmul else contextlib.nullcontext()
+        context = (
+            torch.autocast(inputs["input_ids"].device.type, torch.bfloat16)
+            if self.bf16_matmul
+            else contextlib.nullcontext()
+        )
         with context:
             hidden = causal.model(
                 input_ids=inputs["input_ids"],

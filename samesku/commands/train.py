@@ -1,0 +1,110 @@
+"""`samesku train`: fine-tune a student and calibrate it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress
+
+from samesku.errors import CommandError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train a student.")
+
+
+@app.command()
+def sft(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run: checkpoints, adapter, training.json.")],
+    config: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="TOML with values other than the recipe's.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="'default', a .gguf file, or a folder of any Hugging Face causal LM.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many steps.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the pairs; the direction flips each time.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of data order and initial weights.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many pairs (a trial).")] = None,
+) -> None:
+    """LoRA fine-tuning on the data of SAMESKU_DATA. A run that was stopped goes on from its last checkpoint."""
+    import tomllib
+
+    from export.base import BaseModelError
+    from train.data.pairs import PairFileError
+    from train.sft.recipe import SftConfig, run_sft
+
+    given = {"base": base, "max_steps": max_steps, "epochs": epochs, "seed": seed, "limit": limit}
+    try:
+        values = tomllib.loads(config.read_text()) if config else {}
+        values.update({name: value for name, value in given.items() if value is not None})
+        adapter = run_sft(SftConfig.model_validate(values), out)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        valid = ", ".join(sorted(SftConfig.model_fields))
+        raise typer.BadParameter(f"{config}: {key}: {first['msg']} (valid keys: {valid})") from error
+    except (PairFileError, BaseModelError, tomllib.TOMLDecodeError) as error:
+        raise CommandError(str(error)) from error
+    typer.echo(adapter)
+
+
+@app.command()
+def calibrate(
+    out: Annotated[
+        Path, typer.Option(help="JSON to write: calibration, thresholds, quality of validation, training data.")
+    ],
+    bundle: Annotated[str, typer.Option(help="Folder of the exported bundle, or 'default'.")] = "default",
+    training: Annotated[
+        Path | None, typer.Option(exists=True, help="training.json of the run, to name the data it saw.")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=50, help="Pairs a set, a seeded uniform sample; default: all.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Fit calibration and threshold on the validation sets, through the serving engine."""
+    import random
+
+    from train.calibration import fit
+    from train.data.guard import validation_files
+    from train.data.pairs import PairFileError, read_pairs
+    from train.evaluation.evaluate import judge_pairs
+    from worker.student.locate import find_bundle
+    from worker.student.student import Student
+
+    console = Console(stderr=True)
+    student = Student.load(find_bundle(bundle), threads)
+    scored = {}
+    try:
+        for name, path in validation_files().items():
+            pairs = read_pairs(path)
+            if sample is not None and sample < len(pairs):
+                pairs = random.Random(7).sample(pairs, sample)
+            with Progress(console=console, transient=True) as progress:
+                task = progress.add_task(name, total=len(pairs))
+                judged = judge_pairs(
+                    student, pairs, progress=lambda done, task=task, bar=progress: bar.advance(task, done)
+                )  # type: ignore[misc]
+            scored[name] = (judged.logits(), judged.labels())
+            console.print(f"{name}: {len(pairs)} pairs, {len(pairs) / judged.seconds:.1f} pairs/s", highlight=False)
+    except PairFileError as error:
+        raise CommandError(str(error)) from error
+    count = sum(len(labels) for _, labels in scored.values())
+    fitted = fit(scored, f"validation of {', '.join(scored)} ({count} pairs)")
+    facts: dict[str, object] = {
+        "calibration": fitted.calibration.model_dump(mode="json"),
+        "thresholds": fitted.thresholds.model_dump(mode="json", exclude_none=True),
+        "quality": {"validation_f1": {name: round(value, 4) for name, value in fitted.validation_f1.items()}},
+    }
+    if training is not None:
+        data = orjson.loads(training.read_bytes())["data"]
+        facts["training_digest"] = data["digest"]
+        facts["trained_on"] = sorted({key.rpartition(":")[0] for key in data["counts"]})
+    out.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
+    console.print(f"threshold {fitted.thresholds.match}, validation F1 {facts['quality']}", highlight=False)

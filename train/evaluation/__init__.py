@@ -1,0 +1,1 @@
+"""Measuring a bundle on labelled pairs, through the very engine that serves."""
