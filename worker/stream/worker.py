@@ -162,8 +162,9 @@ class Worker:
     # Polling
 
     def _fill(self) -> None:
-        """Poll until a batch is full, or `max_wait_ms` after its first record."""
-        deadline: float | None = None
+        """Poll until a batch is full, or `max_wait_ms` after its first record; some may be left from the last cut."""
+        longest = self.settings.max_wait_ms / 1000
+        deadline = self._clock() + longest if len(self.buffer) else None
         while len(self.buffer) < self._size.limit and not self.stopping:
             # Also when nothing comes in: another worker may wait for the partitions that we have to restore.
             if self._clock() - self._whole_at >= WHOLE_EVERY:
@@ -174,7 +175,7 @@ class Worker:
                 break
             came = self.session.poll(wait)
             if came and deadline is None:
-                deadline = self._clock() + self.settings.max_wait_ms / 1000
+                deadline = self._clock() + longest
             if not came and self.session.broker_down is not None:
                 self._await_kafka(self.session.broker_down)
 
