@@ -45,7 +45,7 @@ MOUNTS = (
     Mount("topics", "Make the topics, or check that they are as they must be."),
     Mount("config", "Show every setting in force and where its value came from."),
     Mount("bundle", "Build the committed student into a bundle that serves."),
-    Mount("evaluate", "Measure a bundle on labelled pairs."),
+    Mount("evaluate", "Measure a bundle on labelled pairs.", extra="train"),
     Mount("train", "Train a student.", extra="train"),
     Mount("export", "Turn an adapter into a verified bundle and its recipe.", extra="export"),
 )
