@@ -121,7 +121,7 @@ def assemble(recipe_dir: Path, base_file: Path, target: Path, progress: Progress
         WeightsError: base or adapter cannot be read at all.
     """
     recipe = load_recipe(recipe_dir)
-    total = recipe.base.bytes + recipe.weights_bytes
+    total = recipe.base.bytes + sum(part.bytes for part in recipe.tensors)
     done = 0
 
     def seen(count: int) -> None:
