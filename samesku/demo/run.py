@@ -57,6 +57,7 @@ class Stage:
         self._reader = Reader(kafka)
         self._tally = Tally()
         self._sent = 0
+        self._answers: list[Answer] = []
         self._judging = (0.0, 0, 0)
 
     def play(self) -> Outcome:
@@ -84,6 +85,10 @@ class Stage:
         began, judged = self._now(), self._tally.judged
         self._until_answered(act)
         seconds, pairs = self._now() - began, self._tally.judged - judged
+        # Last, whatever partition was read first: an answer sums up what stands above it.
+        for answer in self._answers if act.detailed else ():
+            self._voice.answer(answer)
+        self._answers.clear()
         self._voice.end_of_act(act, len(act.records), seconds, pairs)
         if act.judged and not act.detailed:
             self._judging = (self._judging[0] + seconds, self._judging[1] + len(act.records), self._judging[2] + pairs)
@@ -114,8 +119,7 @@ class Stage:
             self._voice.decision(seen, act.detailed)
         elif isinstance(seen, Answer):
             self._tally.add_answer(seen)
-            if act.detailed:
-                self._voice.answer(seen)
+            self._answers.append(seen)
         else:
             self._tally.add_dead_letter(seen)
             self._voice.dead_letter(seen)

@@ -19,7 +19,9 @@ def remove_traces(services: Services) -> None:
     kafka, redis = services.settings.kafka, services.settings.redis
     if services.kafka is None:
         admin = AdminClient({**kafka.client_config()})
-        for future in admin.delete_topics([spec.name for spec in kafka.topic_specs()]).values():
+        topics = admin.delete_topics([spec.name for spec in kafka.topic_specs()])
+        groups = admin.delete_consumer_groups([kafka.group_id])
+        for future in (*topics.values(), *groups.values()):
             try:
                 future.result(kafka.request_timeout_s)
             except KafkaException:

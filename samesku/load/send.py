@@ -14,6 +14,7 @@ DELIVERY_TIMEOUT_MS = 120_000
 # A catalogue is a stream of small records: half a batch's wait buys an order of magnitude of throughput.
 LINGER_MS = 20
 QUEUE_FULL_WAIT_S = 0.5
+LOG_ERRORS = 3  # syslog's number
 
 
 class NotDelivered(Exception):
@@ -23,6 +24,8 @@ class NotDelivered(Exception):
 def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
     """Properties of an idempotent producer that keeps each offer's changes in order."""
     return {
+        # Errors only: warnings speak of what the library retries by itself, into the middle of a progress bar.
+        "log_level": LOG_ERRORS,
         **kafka.client_config(),
         "partitioner": PARTITIONER,
         "enable.idempotence": True,
