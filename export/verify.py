@@ -54,12 +54,13 @@ def frozen_pairs(path: Path = FROZEN_PAIRS) -> list[Pair]:
     return [Pair(Offer.model_validate(row["query"]), Offer.model_validate(row["candidate"])) for row in rows]
 
 
-def torch_logits(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> list[FloatArray]:
+def torch_logits(model: Any, tokenizer: Any, pairs: Sequence[Pair], threads: int = 0) -> list[FloatArray]:
     """Reference: one plain forward pass a pair without cache; each result is [slots, 3], nan where a choice is missing.
 
     Args:
         model: torch model, the adapter in place.
         tokenizer: the trainer's tokenizer (transformers).
+        threads: CPU threads; 0 leaves torch's own choice.
     """
     import torch
 
@@ -70,12 +71,15 @@ def torch_logits(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> list[Floa
     labels = [encode(slot.label)[0] for slot in SLOTS]
     choices = [[encode(choice)[0] for choice in slot.choices] for slot in SLOTS]
     found: list[FloatArray] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
     with torch.inference_mode():
         for pair in pairs:
             parts = encode(render_query(pair.query)), encode(render_candidate(pair.query, pair.candidate))
             ids = torch.tensor([[BOS_ID, *parts[0], *parts[1], *labels]])
             logits = model(input_ids=ids).logits[0, -len(SLOTS) :].double().numpy()
             found.append(_chosen(logits, choices))
+    torch.set_num_threads(before)
     return found
 
 

@@ -113,7 +113,7 @@ def test_another_manifest_is_refused(recipe: Path, base: Path, tmp_path: Path) -
 
 
 def test_missing_parts_are_named(recipe: Path, base: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="cannot read .*nowhere"):
+    with pytest.raises(RecipeError, match=r"cannot read .*nowhere"):
         assemble(recipe, tmp_path / "nowhere", tmp_path / "bundle")
     with pytest.raises(RecipeError, match="no recipe at"):
         assemble(tmp_path, base, tmp_path / "bundle")
