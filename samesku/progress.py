@@ -21,6 +21,7 @@ class BytesProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            disable=not console.is_terminal,  # in a log it would be noise
         )
         self._task: TaskID | None = None
 
@@ -30,7 +31,8 @@ class BytesProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def __call__(self, done: int, total: int) -> None:
         if self._task is None:
