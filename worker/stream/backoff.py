@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential, wait_random
 
 from worker.stream.errors import Unavailable
 from worker.stream.metrics import WAIT_SECONDS, WAITING, Metrics
@@ -49,7 +49,7 @@ class Patience:
         self._metrics = metrics
         self._log = log
         # Jitter, so that a system that is back does not see all workers at the same instant.
-        self._wait = wait_exponential_jitter(initial=first_wait, max=longest_wait, jitter=first_wait)
+        self._wait = wait_exponential(multiplier=first_wait, max=longest_wait) + wait_random(0, first_wait)
 
     def call(self, step: Callable[[], T]) -> T:
         """Return what `step` returns, once it no longer raises `Unavailable`; other exceptions pass."""
