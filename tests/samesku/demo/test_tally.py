@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from samesku.demo.tally import Tally, quality
-from schemas.decision import BundleRef, DecisionVerdict, MatchDecision, Side
-from schemas.events import Position
-from schemas.offer import pair_id
-
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-def decision(a: str, b: str, verdict: DecisionVerdict, version: int = 1) -> MatchDecision:
-    first, second = sorted((a, b))
-    return MatchDecision(
-        decision_id=f"{first}{second}{version}", pair_id=pair_id(a, b), query_key=first, candidate_key=second,
-        first=Side(key=first, effective_version=version, digest="x"),
-        second=Side(key=second, effective_version=1, digest="x"), verdict=verdict, probability=0.5,
-        decided_by="change" if verdict == "retracted" else "student",
-        bundle=BundleRef(name="tiny", version="1.0.0", digest="d"), prompt_version="1", grammar_version="1",
-        policy_version="1", source=Position(topic="t", partition=0, offset=1), decided_at=NOW,
-    )
+from tests.decisions import decision
 
 
 def test_an_older_decision_that_comes_late_does_not_stand() -> None:
     tally = Tally()
-    for each in (decision("a:1", "b:1", "no_match", 2), decision("a:1", "b:1", "match", 1)):
+    for each in (decision("a:1", "b:1", "no_match", (2, 1)), decision("a:1", "b:1", "match")):
         tally.add_decision(each)
     assert tally.standing() == {"no_match": 1}
     assert tally.decisions == {"match": 1, "no_match": 1}

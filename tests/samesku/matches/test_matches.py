@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -14,26 +13,13 @@ from typer.testing import CliRunner, Result
 from samesku.commands.matches import app
 from samesku.matches.snapshot import NotASnapshot, Snapshot, read_snapshot, write_snapshot
 from samesku.topics import TopicAdmin
-from schemas.decision import BundleRef, DecisionVerdict, MatchDecision, Side, supersedes
-from schemas.events import Position, dumps
-from schemas.offer import pair_id
+from schemas.decision import MatchDecision, supersedes
+from schemas.events import dumps
 from schemas.sections import KafkaSettings
 from schemas.topics import DECISIONS, PARTITIONER
+from tests.decisions import NOW, decision
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _prefixes = itertools.count()
-
-
-def decision(a: str, b: str, verdict: DecisionVerdict, versions: tuple[int, int] = (1, 1)) -> MatchDecision:
-    first, second = sorted((a, b))
-    named = zip((first, second), versions, strict=True)
-    sides = [Side(key=key, effective_version=version, digest=f"{version}") for key, version in named]
-    return MatchDecision(
-        decision_id=f"{first}{second}{versions}", pair_id=pair_id(a, b), query_key=first, candidate_key=second,
-        first=sides[0], second=sides[1], verdict=verdict, probability=0.9, reasons=["because"], decided_by="student",
-        bundle=BundleRef(name="tiny", version="1.0.0", digest="d"), prompt_version="1", grammar_version="1",
-        policy_version="1", source=Position(topic="catalog.changes", partition=0, offset=1), decided_at=NOW,
-    )
 
 
 @pytest.fixture
