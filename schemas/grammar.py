@@ -22,7 +22,7 @@ QUOTE = '"'
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The forced text of a sentence: ``before`` quote A ``between`` quote B ``after``. Both quotes are opened by the frame."""
+    """The forced text of a sentence: ``before`` quote A ``between`` quote B ``after``; the frame opens both quotes."""
 
     before: str
     between: str
@@ -100,7 +100,7 @@ def allowed_continuations(listing: str, quoted: str) -> tuple[list[str], bool]:
 
 
 def _whole_words(listing: str, start: int, limit: int) -> str:
-    """The text from ``start``, at most ``limit`` characters, ending at a word's end; the first word may pass the limit."""
+    """The text from ``start``, at most ``limit`` characters, to a word's end; the first word may pass the limit."""
     rest = listing[start:]
     if len(rest) <= limit:
         return rest

@@ -151,7 +151,7 @@ def offer_codes(offer: Offer) -> list[str]:
 
 
 def identifier_keys(offer: Offer) -> list[str]:
-    """Blocking keys of an offer: ``gtin:<14 digits>`` when the check digit is right, and ``code:<normalised>`` for each code."""
+    """Blocking keys: ``gtin:<14 digits>`` when the check digit is right, and ``code:<normalised>`` for each code."""
     gtin = gtin14(offer.gtin) if offer.gtin else None
     return [*([f"gtin:{gtin}"] if gtin else []), *(f"code:{code}" for code in offer_codes(offer))]
 

@@ -28,7 +28,10 @@ def _unescape(part: str) -> str:
 
 
 def offer_key(source: str, offer_id: str) -> str:
-    """The name of an offer across sellers, and its Kafka key: ``source:offer_id`` with ``% : #`` and blanks percent-escaped."""
+    """The name of an offer across sellers, and its Kafka key: ``source:offer_id``.
+
+    ``% : #``, blanks and control characters are percent-escaped as UTF-8.
+    """
     return f"{_escape(source)}:{_escape(offer_id)}"
 
 
@@ -83,7 +86,7 @@ Money = Annotated[
 
 
 class Offer(BaseModel):
-    """One listing. Only ``offer_id``, ``source`` and ``title`` are required; unknown fields are kept on the way through.
+    """One listing. Only ``offer_id``, ``source`` and ``title`` are required; unknown fields are kept.
 
     ``price`` is a decimal number as text (no thousands separator, no sign), ``currency`` an ISO 4217 code,
     ``version`` the seller's own counter. ``gtin`` is kept as given; whether its check digit is right is asked by

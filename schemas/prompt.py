@@ -99,13 +99,24 @@ def render_candidate(query: Offer, candidate: Offer) -> str:
 def _golden() -> list[str]:
     """Two made-up pairs, rendered: whatever changes the rendering changes this text and so the hash."""
     camera = Offer(
-        offer_id="1", source="a", title='SONY Cyber-shot 7.2MP "Pink" DSC-W120/P | 2.5" LCD\u00a0(NEW)', brand="Sony", price="149.95",
-        currency="EUR", gtin="4006381333931", description="Sony Cyber-shot camera with 4x zoom, 15 MB memory, 1,000 shots",
-    )  # fmt: skip
+        offer_id="1",
+        source="a",
+        title='SONY Cyber-shot 7.2MP "Pink" DSC-W120/P | 2.5" LCD\u00a0(NEW)',
+        brand="Sony",
+        price="149.95",
+        currency="EUR",
+        gtin="4006381333931",
+        description="Sony Cyber-shot camera with 4x zoom, 15 MB memory, 1,000 shots",
+    )
     other = Offer(
-        offer_id="2", source="b", title="sony dscw120 camera 7.2 megapixel camera 3-pack", model_number="DSCW120P", price="139",
-        currency="EUR", gtin="4006381333931",
-    )  # fmt: skip
+        offer_id="2",
+        source="b",
+        title="sony dscw120 camera 7.2 megapixel camera 3-pack",
+        model_number="DSCW120P",
+        price="139",
+        currency="EUR",
+        gtin="4006381333931",
+    )
     return [render_query(camera), render_candidate(camera, other), render_query(other), render_candidate(other, camera)]
 
 

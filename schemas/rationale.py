@@ -47,7 +47,7 @@ class Rationale(BaseModel):
     quotes: tuple[Quote, ...] = ()
 
     def contradictions(self) -> tuple[Attribute, ...]:
-        """Attributes that are ``different`` although the answer is ``same``: two offers are the same only if none is."""
+        """Attributes that are ``different`` although the answer is ``same``: a match has none."""
         if self.answer != "same":
             return ()
         return tuple(

@@ -1,1 +1,1 @@
-"""The school: pairs, teacher rationales, supervised fine-tuning, calibration and evaluation. Needs the `train` extra."""
+"""The school: pairs, teacher rationales, fine-tuning, calibration and evaluation. Needs the `train` extra."""

@@ -20,6 +20,10 @@ from train.evaluation.metrics import Bools, Floats, f1_along
 INVERSE_PENALTY = 1e4
 
 
+class UncalibratableError(ValueError):
+    """The scores of the validation pairs allow no calibration; the message says why."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A calibration, the threshold that goes with it, and the validation F1 of each set at that threshold."""
@@ -33,11 +37,14 @@ def fit(scored: Mapping[str, tuple[Floats, Bools]], name: str) -> Fitted:
     """Fit on ``{set: (logits [pairs], labels [pairs])}``; ``name`` says which pairs these are.
 
     Raises:
-        ValueError: a set lacks matches or non-matches, or the student ranks no better than chance (a <= 0).
+        UncalibratableError: a logit is not finite, a set lacks matches or non-matches, or the student ranks no better
+            than chance (a <= 0).
     """
-    for set_name, (_, labels) in scored.items():
+    for set_name, (values, labels) in scored.items():
         if labels.all() or not labels.any():
-            raise ValueError(f"validation set {set_name} needs both matches and non-matches")
+            raise UncalibratableError(f"validation set {set_name} needs both matches and non-matches")
+        if not np.isfinite(values).all():
+            raise UncalibratableError(f"validation set {set_name} has pairs without a readable answer")
     logits = np.concatenate([values for values, _ in scored.values()])
     labels = np.concatenate([marks for _, marks in scored.values()])
     weights = np.concatenate([np.full(len(marks), 1 / len(marks)) for _, marks in scored.values()])
@@ -45,6 +52,8 @@ def fit(scored: Mapping[str, tuple[Floats, Bools]], name: str) -> Fitted:
         logits[:, None], labels, sample_weight=weights * len(labels) / len(scored)
     )
     a, b = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if a <= 0:
+        raise UncalibratableError(f"the student ranks no better than chance on the validation pairs (slope {a:.4g})")
     calibration = Calibration(a=round(a, 6), b=round(b, 6), fitted_on=name)
     probabilities = {key: _apply(calibration, values) for key, (values, _) in scored.items()}
     cuts = np.unique(np.round(np.concatenate(list(probabilities.values())), 4))

@@ -70,8 +70,10 @@ def calibrate(
 ) -> None:
     """Fit calibration and threshold on the validation sets, through the serving engine."""
     import random
+    from functools import partial
 
-    from train.calibration import fit
+    from schemas.bundle import BundleError
+    from train.calibration import UncalibratableError, fit
     from train.data.guard import validation_files
     from train.data.pairs import PairFileError, read_pairs
     from train.evaluation.evaluate import judge_pairs
@@ -79,24 +81,22 @@ def calibrate(
     from worker.student.student import Student
 
     console = Console(stderr=True)
-    student = Student.load(find_bundle(bundle), threads)
     scored = {}
     try:
+        student = Student.load(find_bundle(bundle), threads)
         for name, path in validation_files().items():
             pairs = read_pairs(path)
             if sample is not None and sample < len(pairs):
                 pairs = random.Random(7).sample(pairs, sample)
             with Progress(console=console, transient=True) as progress:
                 task = progress.add_task(name, total=len(pairs))
-                judged = judge_pairs(
-                    student, pairs, progress=lambda done, task=task, bar=progress: bar.advance(task, done)
-                )  # type: ignore[misc]
+                judged = judge_pairs(student, pairs, progress=partial(progress.advance, task))
             scored[name] = (judged.logits(), judged.labels())
             console.print(f"{name}: {len(pairs)} pairs, {len(pairs) / judged.seconds:.1f} pairs/s", highlight=False)
-    except PairFileError as error:
+        count = sum(len(labels) for _, labels in scored.values())
+        fitted = fit(scored, f"validation of {', '.join(scored)} ({count} pairs)")
+    except (PairFileError, BundleError, UncalibratableError) as error:
         raise CommandError(str(error)) from error
-    count = sum(len(labels) for _, labels in scored.values())
-    fitted = fit(scored, f"validation of {', '.join(scored)} ({count} pairs)")
     facts: dict[str, object] = {
         "calibration": fitted.calibration.model_dump(mode="json"),
         "thresholds": fitted.thresholds.model_dump(mode="json", exclude_none=True),

@@ -1,1 +1,1 @@
-"""What the student is trained and measured on: pair files, splits by product, and the guard that keeps tests out of training."""
+"""What the student is trained and measured on: pair files, splits by product, and the guard of the test sets."""

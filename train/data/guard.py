@@ -51,7 +51,7 @@ class Guard:
 
     @classmethod
     def of_data(cls, root: Path | None = None) -> Guard:
-        """Every official test set and the validation files in use, ``valid_small`` included (it overlaps the tests' sources)."""
+        """Every official test set, the validation files in use, and ``valid_small``, which overlaps the tests."""
         base = root or data_root()
         files = [*held_out_files(base).values(), *validation_files(base).values()]
         files += [base / f"wdc-lspc-{part}/valid_small.jsonl" for part in ("computers", "cameras")]

@@ -34,9 +34,9 @@ WDC_PRODUCTS = ("train_small", "train_medium", "valid_small", "valid_medium")
 MIN_BRAND_OFFERS = 3
 # Sellers who fill the model field leave the code out of the title: shown in this share of offers that have a code.
 MODEL_FIELD_SHARE = 0.25
-# No training set has GTINs, catalogues do: so many pairs are given made-up ones, equal for a match and unequal otherwise,
+# No training set has GTINs, catalogues do: so many pairs are given made-up ones, equal for a match, else unequal;
 GTIN_SHARE = 0.1
-# except where a seller would have copied a wrong one.
+# the other way round in this share of them, as where a seller copied a wrong one.
 WRONG_GTIN_SHARE = 0.03
 
 
@@ -130,7 +130,7 @@ def _wdc_products(root: Path) -> list[Pair]:
 
 
 def _unique(pairs: Iterable[Pair]) -> list[Pair]:
-    return list({pair.title_key() + (pair.left.description or "",): pair for pair in pairs}.values())
+    return list({(*pair.title_key(), pair.left.description or ""): pair for pair in pairs}.values())
 
 
 def build_mixture(root: Path | None = None, seed: int = 17, limit: int | None = None) -> Mixture:
@@ -177,7 +177,8 @@ def build_mixture(root: Path | None = None, seed: int = 17, limit: int | None = 
 
 def _ids(row: dict[str, object]) -> tuple[str, str]:
     left, right = row["left"], row["right"]
-    assert isinstance(left, dict) and isinstance(right, dict)
+    assert isinstance(left, dict)
+    assert isinstance(right, dict)
     first, second = sorted((str(left["id"]), str(right["id"])))
     return first, second
 

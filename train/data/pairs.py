@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +72,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
                 if not isinstance(row, dict):
                     raise PairFileError(f"{path}:{number}: not a JSON object")
                 yield row
-    except OSError as error:
-        raise PairFileError(f"{path}: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:  # the latter two: a gzip file that was cut or damaged
+        raise PairFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def read_pairs(path: Path, origin: str | None = None) -> list[Pair]:
@@ -97,5 +98,6 @@ def read_pairs(path: Path, origin: str | None = None) -> list[Pair]:
         label = row.get("label")
         if label not in (0, 1):
             raise PairFileError(f"{path}: pair {identity}: label must be 0 or 1, not {label!r}")
-        pairs.append(Pair(identity, sides[0], sides[1], int(label), name, dict(row.get("meta") or {})))
+        meta = row.get("meta")
+        pairs.append(Pair(identity, sides[0], sides[1], int(label), name, meta if isinstance(meta, dict) else {}))
     return pairs

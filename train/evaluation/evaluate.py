@@ -52,7 +52,10 @@ class Scored:
 def judge_pairs(
     judge: Judge, pairs: Sequence[Pair], *, swap: bool = False, progress: Progress = lambda _: None
 ) -> Scored:
-    """Judge all pairs, grouped by query; ``swap`` makes the right offer the query. ``progress`` is told of each group's size."""
+    """Judge all pairs, grouped by query.
+
+    ``swap`` makes the right offer the query; ``progress`` is told the size of each group when it is done.
+    """
     groups: dict[str, list[int]] = {}
     for number, pair in enumerate(pairs):
         query = pair.right if swap else pair.left

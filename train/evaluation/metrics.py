@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-# Fifteen bins are what calibration papers report (Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.1).
+# Fifteen bins are what calibration papers report (Guo et al. 2017, On Calibration of Modern Neural Networks, 4.1).
 ECE_BINS = 15
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
@@ -55,7 +55,7 @@ def f1_interval(labels: Bools, predicted: Bools, seed: int = 0) -> tuple[float, 
 
 
 def expected_calibration_error(labels: Bools, probabilities: Floats, bins: int = ECE_BINS) -> float:
-    """ECE over equal-width bins: sum over bins of share x |mean probability - share of matches| (Guo et al. 2017, eq. 3)."""
+    """ECE: sum over equal-width bins of share x |mean probability - share of matches| (Guo et al. 2017, eq. 3)."""
     if not len(labels):
         return 0.0
     place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)

@@ -1,1 +1,1 @@
-"""Where attribute verdicts and sentences come from: imported teacher rationales, and honest derivation where there is none."""
+"""Where attribute verdicts and sentences come from: a teacher's rationales, or what labels and listings imply."""

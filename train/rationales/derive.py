@@ -18,12 +18,28 @@ from schemas.rationale import Attribute, Verdict
 from schemas.text import clean
 from train.rationales.verdicts import SentenceTarget, Targets
 
-COLOURS = frozenset(
-    ["black", "white", "silver", "grey", "gray", "red", "blue", "green", "pink", "yellow", "orange", "purple", "violet", "gold", "golden", "brown", "beige", "titanium", "bronze", "graphite", "charcoal", "navy", "ivory", "cream", "chrome", "copper", "platinum", "rose", "turquoise", "teal", "magenta", "cyan", "lime", "burgundy", "stainless", "schwarz", "weiss", "blanco", "negro", "noir", "blanc", "rouge", "bleu", "rojo", "azul", "nero", "bianco"]
-)
-_SYNONYMS = {"gray": "grey", "golden": "gold", "schwarz": "black", "noir": "black", "negro": "black", "nero": "black",
-             "weiss": "white", "blanco": "white", "blanc": "white", "bianco": "white", "rouge": "red", "rojo": "red", "bleu": "blue",
-             "azul": "blue"}  # fmt: skip
+_COLOUR_NAMES = """
+    black white silver grey gray red blue green pink yellow orange purple violet gold golden brown beige titanium
+    bronze graphite charcoal navy ivory cream chrome copper platinum rose turquoise teal magenta cyan lime
+    burgundy stainless schwarz weiss blanco negro noir blanc rouge bleu rojo azul nero bianco
+"""
+COLOURS = frozenset(_COLOUR_NAMES.split())
+_SYNONYMS = {
+    "gray": "grey",
+    "golden": "gold",
+    "schwarz": "black",
+    "noir": "black",
+    "negro": "black",
+    "nero": "black",
+    "weiss": "white",
+    "blanco": "white",
+    "blanc": "white",
+    "bianco": "white",
+    "rouge": "red",
+    "rojo": "red",
+    "bleu": "blue",
+    "azul": "blue",
+}
 _PACK = re.compile(
     r"\b(\d{1,4})[ -]?(?:pack|pk|pcs|pc|pieces|count|ct|set|stk|er[ -]pack)\b|\b(?:pack|set|box|case) of (\d{1,4})\b"
 )
@@ -54,7 +70,7 @@ def _brand(offer: Offer, known: frozenset[str]) -> str | None:
 
 
 def _brands_agree(a: str, b: str, left: Offer, right: Offer) -> bool:
-    """Brands agree when one contains the other or stands in the other's title ("hp" against "hewlett packard" stays open)."""
+    """Whether one brand contains the other or stands in the other's title ("hp" against "hewlett packard" does not)."""
     squashed_a, squashed_b = normalise_code(a), normalise_code(b)
     return bool(
         squashed_a in squashed_b or squashed_b in squashed_a

@@ -26,22 +26,32 @@ DIFFERENT_TO = 0.3
 EXPLANATIONS = "explanations/wdc80cc_train_small_and_valid_small.jsonl.gz"
 STYLE = "structured_attr_importance_similarity"
 
-# First rule that matches a teacher's attribute name wins; what no rule names is a specification, for so teachers use them.
+# The first rule that matches a teacher's attribute name wins; what no rule names is a specification.
 _RULES: tuple[tuple[Attribute | None, re.Pattern[str]], ...] = (
-    (None, re.compile(r"price|currency|compatib|usage|target|audience|seller|warranty|availab|condition|^description$|^title$|features?$")),
+    (
+        None,
+        re.compile(
+            r"price|currency|compatib|usage|target|audience|seller|warranty|availab|condition"
+            r"|^description$|^title$|features?$"
+        ),
+    ),
     ("brand", re.compile(r"\bbrand\b|manufacturer|maker|vendor|\bteam\b")),
     ("quantity", re.compile(r"quantity|pack|count$|number of (?:pieces|items|units)|pieces|bundle|prints|sheets|set$")),
     (
         "variant",
-        re.compile(r"colou?r|edition|version|style|gender|region|language|variant|generation|finish|^material|flavou?r|scent|design|year|band|strap|^size$"),
+        re.compile(
+            r"colou?r|edition|version|style|gender|region|language|variant|generation|finish"
+            r"|^material|flavou?r|scent|design|year|band|strap|^size$"
+        ),
     ),
     (
         "product",
         re.compile(
-            r"model|product|series|\btype\b|part|sku|code|reference|collection|^name|category|application|mpn|identifier|line$|technology|form factor"
+            r"model|product|series|\btype\b|part|sku|code|reference|collection|^name|category|application"
+            r"|mpn|identifier|line$|technology|form factor"
         ),
     ),
-)  # fmt: skip
+)
 _ABSENT = {
     "",
     "missing",
@@ -57,7 +67,7 @@ _ABSENT = {
 
 
 def attribute_of(name: str) -> Attribute | None:
-    """The one of the five attributes that a teacher's attribute name means, or None for what tells products not apart."""
+    """Which of the five attributes a teacher's attribute name means; None for what does not tell products apart."""
     lowered = name.strip().lower()
     for attribute, rule in _RULES:
         if rule.search(lowered):

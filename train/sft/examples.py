@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from schemas.grammar import frame_for
 from schemas.offer import Offer
 from schemas.prompt import BOS_ID, SLOTS, render_candidate, render_query
-from schemas.rationale import ANSWERS
+from schemas.rationale import ANSWERS, ATTRIBUTES, VERDICTS, Answer
 from train.data.mixture import TrainingPair
 
 IGNORED = -100
@@ -56,12 +56,9 @@ class Encoder:
         pair, targets = item.pair, item.targets
         query, candidate = (pair.right, pair.left) if swap else (pair.left, pair.right)
         body = self._encode(render_candidate(query, candidate))
-        answer = "same" if pair.label == 1 else "different"
-        choices = [
-            ANSWERS.index(answer) if slot.name == "answer"  # type: ignore[arg-type]
-            else _index(slot.choices, targets.verdicts.get(slot.name))  # type: ignore[call-overload]
-            for slot in SLOTS
-        ]  # fmt: skip
+        answer: Answer = "same" if pair.label == 1 else "different"
+        verdicts = [targets.verdicts.get(name) for name in ATTRIBUTES]
+        choices = [*(IGNORED if given is None else VERDICTS.index(given) for given in verdicts), ANSWERS.index(answer)]
         suffix = [*body, *self.label_ids]
         trained: list[tuple[int, int]] = []
         if with_sentence and targets.sentence is not None:
@@ -78,7 +75,3 @@ class Encoder:
                 suffix += ids
         slots = tuple(range(len(body), len(body) + len(SLOTS)))
         return Example(self.prefix(query), tuple(suffix), slots, tuple(choices), tuple(trained))
-
-
-def _index(choices: tuple[str, ...], verdict: str | None) -> int:
-    return IGNORED if verdict is None else choices.index(f" {verdict}")

@@ -54,7 +54,7 @@ def group_examples(examples: Iterable[Example], row_tokens: int = ROW_TOKENS) ->
 
 
 def pack(groups: Sequence[Group], seed: int, row_tokens: int = ROW_TOKENS) -> list[list[Group]]:
-    """Rows of at most ``row_tokens`` tokens (a longer group has a row of its own), first fit in a seeded random order."""
+    """Rows of at most ``row_tokens`` tokens, first fit in a seeded random order; a longer group has its own row."""
     order = list(groups)
     random.Random(seed).shuffle(order)
     open_rows: list[tuple[int, list[Group]]] = []

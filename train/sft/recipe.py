@@ -1,4 +1,7 @@
-"""The SFT recipe: from the data folder to a LoRA adapter, in one runnable piece. Resumable; same seed, same data order."""
+"""The SFT recipe: from the data folder to a LoRA adapter, in one runnable piece.
+
+Resumable; the same seed gives the same data in the same order.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class SftConfig(BaseModel):
 
 
 def fast_bf16() -> bool:
-    """Whether bfloat16 matrix products are faster than float32 here: on a GPU, or with AMX tiles; otherwise they are slower."""
+    """Whether bfloat16 matrix products are faster than float32 here: only on a GPU or with AMX tiles."""
     import torch
 
     if torch.cuda.is_available():

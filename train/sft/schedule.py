@@ -40,8 +40,8 @@ def schedule(
     """Examples of one epoch.
 
     Every kept pair is seen in one direction, chosen by hash and flipped from epoch to epoch; positives are seen in both
-    when ``both_ways``. Of the easy negatives a share ``keep_easy`` is kept; ``sentence_share`` of the examples that have
-    a sentence carry it.
+    when ``both_ways``. Of the easy negatives a share ``keep_easy`` is kept; of the examples that have a sentence, a
+    share ``sentence_share`` carries it.
     """
     examples: list[Example] = []
     for item in pairs:

@@ -55,7 +55,10 @@ def slot_logits(hidden: Tensor, head: Tensor, choice_ids: Sequence[Sequence[int]
 
 
 class SlotTrainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer whose loss is: answer + ``attribute_weight`` x attributes + ``sentence_weight`` x sentence (cross-entropies)."""
+    """SFTTrainer with the loss answer + ``attribute_weight`` x attributes + ``sentence_weight`` x sentence.
+
+    Each is a mean cross-entropy.
+    """
 
     def __init__(
         self,
