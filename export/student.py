@@ -116,7 +116,7 @@ def export_student(
         base: "default", a .gguf file, or a folder of a Llama model with one model.safetensors.
         base_id: how manifest and recipe name the base.
         facts: calibration, thresholds, quality and training data for the manifest.
-        threads: CPU threads of both verifications; 0: one a core.
+        threads: CPU threads of the serving engine in the verification; 0: one a core.
         now: clock, for `built_at`.
         step: called with a text for every step, entered while it runs (a progress display).
         merge: how the adapter is merged; anything else than the default is refused in the end, if it differs.
@@ -139,7 +139,7 @@ def export_student(
         with step("judge the frozen pairs with torch"):
             check_tokens(made, tokenizer, pairs)
             adapted = _with_adapter(model, adapter)
-            expected = torch_logits(adapted, tokenizer, pairs, threads)
+            expected = torch_logits(adapted, tokenizer, pairs)
             model = adapted.unload()
         with step("merge and export to ONNX"):
             _merge(model, adapter, merge)

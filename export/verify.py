@@ -54,13 +54,12 @@ def frozen_pairs(path: Path = FROZEN_PAIRS) -> list[Pair]:
     return [Pair(Offer.model_validate(row["query"]), Offer.model_validate(row["candidate"])) for row in rows]
 
 
-def torch_logits(model: Any, tokenizer: Any, pairs: Sequence[Pair], threads: int = 0) -> list[FloatArray]:
+def torch_logits(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> list[FloatArray]:
     """Reference: one plain forward pass a pair without cache; each result is [slots, 3], nan where a choice is missing.
 
     Args:
         model: torch model, the adapter in place.
         tokenizer: the trainer's tokenizer (transformers).
-        threads: CPU threads; 0 leaves torch's own choice.
     """
     import torch
 
@@ -72,12 +71,13 @@ def torch_logits(model: Any, tokenizer: Any, pairs: Sequence[Pair], threads: int
     choices = [[encode(choice)[0] for choice in slot.choices] for slot in SLOTS]
     found: list[FloatArray] = []
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
+    # Where another process is busy, OpenMP's threads wait for each other: one is quick enough, two took minutes.
+    torch.set_num_threads(1)
     with torch.inference_mode():
         for pair in pairs:
             parts = encode(render_query(pair.query)), encode(render_candidate(pair.query, pair.candidate))
             ids = torch.tensor([[BOS_ID, *parts[0], *parts[1], *labels]])
-            logits = model(input_ids=ids).logits[0, -len(SLOTS) :].double().numpy()
+            logits = model(input_ids=ids, logits_to_keep=len(SLOTS)).logits[0].double().numpy()
             found.append(_chosen(logits, choices))
     torch.set_num_threads(before)
     return found
