@@ -15,6 +15,7 @@ from samesku.demo.run import DemoFailed, Stage
 from samesku.demo.script import Script, demo_catalog, own_catalog
 from samesku.demo.serving import (
     WorkerEnded,
+    await_worker,
     check_alive,
     running_worker,
     terminated_like_interrupted,
@@ -101,7 +102,9 @@ def _run(settings: Settings, script: Script, keep: bool, console: Console) -> No
         console.print(f"Kafka {services.bootstrap_servers}, Redis {_where(services)}")
         TopicAdmin(services.settings.kafka.client_config()).apply(services.settings.kafka.topic_specs())
         with _removed(services, keep), running_worker(worker_environment(services.settings, str(folder))) as worker:
-            console.print("the worker starts; its decisions follow as they are committed")
+            console.print("the worker starts …")
+            await_worker(worker, services.settings.kafka)
+            console.print("the worker is ready; its decisions follow as they are committed")
             Stage(services.settings.kafka, script, console, lambda: check_alive(worker)).play()
         if keep:
             _tell_how_to_connect(services, folder, console)

@@ -8,11 +8,21 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
 from samesku.embedded.supervise import ServerFolder, ServerProcess
+from schemas.sections import KafkaSettings
 from schemas.settings import Settings
 
 # Longer than the worker's own deadline for leaving cleanly (stream.revoke_deadline_s).
 STOP_SECONDS = 30.0
+
+
+# Loading half a gigabyte of weights from a cold disk takes most of it.
+READY_SECONDS = 120.0
+POLL_SECONDS = 0.2
 
 
 class WorkerEnded(Exception):
@@ -50,6 +60,23 @@ def running_worker(environment: Mapping[str, str]) -> Iterator[ServerProcess]:
             process.stop(STOP_SECONDS)
     finally:
         folder.remove()
+
+
+def await_worker(process: ServerProcess, kafka: KafkaSettings) -> None:
+    """Return when the worker has joined its group and has its partitions. Raises WorkerEnded."""
+    admin = AdminClient({"log_level": 0, **kafka.client_config()})
+
+    def has_joined() -> bool:
+        check_alive(process)
+        group = admin.describe_consumer_groups([kafka.group_id])[kafka.group_id].result(READY_SECONDS)
+        return group.state is ConsumerGroupState.STABLE and bool(group.members)
+
+    # The broker says "coordinator loading" and the like while it starts, too.
+    again = retry_if_result(lambda joined: not joined) | retry_if_exception_type(KafkaException)
+    try:
+        Retrying(retry=again, wait=wait_fixed(POLL_SECONDS), stop=stop_after_delay(READY_SECONDS))(has_joined)
+    except RetryError as error:
+        raise WorkerEnded(f"the worker did not get ready; its log ends:\n{process.tail()}") from error
 
 
 def check_alive(process: ServerProcess) -> None:

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from samesku.demo.run import Stage
 from samesku.demo.script import Script, demo_catalog
-from samesku.demo.serving import WorkerEnded, check_alive, running_worker, worker_environment
+from samesku.demo.serving import WorkerEnded, await_worker, check_alive, running_worker, worker_environment
 from samesku.embedded.supervise import is_listening
 from samesku.topics import TopicAdmin
 from schemas.sections import KafkaSettings, RedisSettings, StreamSettings
@@ -59,6 +59,7 @@ def test_every_act_is_answered_as_it_says(settings: Settings, tiny_bundle: Path,
     with (tmp_path / "said").open("w") as said:
         console = Console(file=said, width=200, highlight=False)
         with running_worker(worker_environment(settings, str(tiny_bundle))) as worker:
+            await_worker(worker, settings.kafka)
             outcome = Stage(settings.kafka, script, console, lambda: check_alive(worker)).play()
     tally = outcome.tally
     assert tally.answers == sum(len(act.records) for act in script.acts)
@@ -79,9 +80,10 @@ def test_every_act_is_answered_as_it_says(settings: Settings, tiny_bundle: Path,
 def test_a_worker_that_cannot_start_is_said_so(settings: Settings, tmp_path: Path) -> None:
     TopicAdmin(settings.kafka.client_config()).apply(settings.kafka.topic_specs())
     with running_worker(worker_environment(settings, str(tmp_path))) as worker:
-        console = Console(file=(tmp_path / "said").open("w"))
-        with console.file, pytest.raises(WorkerEnded, match="no bundle at"):
-            Stage(settings.kafka, demo_catalog(), console, lambda: check_alive(worker)).play()
+        with pytest.raises(WorkerEnded, match="no bundle at"):
+            await_worker(worker, settings.kafka)
+        with (tmp_path / "said").open("w") as said, pytest.raises(WorkerEnded):
+            Stage(settings.kafka, demo_catalog(), Console(file=said), lambda: check_alive(worker)).play()
 
 
 @pytest.fixture
