@@ -130,7 +130,9 @@ class Judging:
     def retract(self, changed: Member, other: Member, link: LinkState, source: Position, followed: Followed) -> None:
         """Publish `retracted` unless it is certain that no match stands, and forget the link."""
         followed.unlinks.append((changed.key, other.key, link))
-        if link.pending or (link.standing is not None and link.standing.verdict in LINKING):
+        # An earlier attempt of this very change was not committed (or it would not come again), so its mark says nothing.
+        others = link.tokens - {attempt_token(source)}
+        if others or (link.standing is not None and link.standing.verdict in LINKING):
             followed.decisions.append(
                 decision(
                     self.basis, changed, other, "retracted", source, self._now(),
@@ -217,7 +219,7 @@ class _Attempt:
         self._made = made
         self._followed = followed
         self._isolate = isolate
-        self._token = f"{source.partition}:{source.offset}"
+        self._token = attempt_token(source)
         self._linked: set[str] = set()
         self._verdicts: dict[str, _Verdict] = {}
         self._kept: dict[str, str] = {}
@@ -331,6 +333,11 @@ class _Attempt:
         followed.shared_ids.extend(self._shared.values())
         followed.standing_ids.extend(self._kept.values())
         judging.count(followed.rejudged, len(self._kept))
+
+
+def attempt_token(source: Position) -> str:
+    """What an attempt is called in the index: the change's identity, so that a redelivery writes the same mark."""
+    return f"{source.partition}:{source.offset}"
 
 
 def _present(member: Member) -> Offer:

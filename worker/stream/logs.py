@@ -16,9 +16,10 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> Any:
     out = sys.stderr if stream is None else stream
     as_json = not out.isatty() if settings.json_lines is None else settings.json_lines
     shape: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Plain tracebacks: those with local variables would carry whole listings, and take long.
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[
