@@ -69,7 +69,7 @@ def test_every_act_is_answered_as_it_says(settings: Settings, tiny_bundle: Path,
     assert tally.outcomes["delete_unknown"] == 1
     assert tally.outcomes["superseded"] == 1
     assert dict(tally.dead) == {"bad_gtin": 1, "empty_title": 1, "unknown_operation": 1, "not_json": 1}
-    assert all("PR-701" not in pair for pair, each in tally.stands.items() if each.verdict in ("match", "review"))
+    assert all("PR-709" not in pair for pair, each in tally.stands.items() if each.verdict in ("match", "review"))
     assert outcome.quality is not None
     text = (tmp_path / "said").read_text()
     assert text.count("▶ ") == len(script.acts)

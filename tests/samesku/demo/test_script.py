@@ -75,8 +75,8 @@ def test_every_listing_passes_the_workers_door_and_only_the_bad_events_do_not() 
 
 def test_the_events_say_what_they_change_in_the_truth() -> None:
     changed = {key: product for act in demo_catalog().acts for key, product in act.products.items()}
-    assert changed.pop("primo:PR-704") == demo_catalog().truth["voltmart:VM55022"]
-    assert changed == {"voltmart:VM55035": None, "primo:PR-701": None, "voltmart:VM99999": None}
+    assert changed.pop("primo:PR-704") == demo_catalog().truth["voltmart:VM55021"]
+    assert changed == {"voltmart:VM55018": None, "primo:PR-709": None, "voltmart:VM99999": None}
 
 
 def test_a_title_that_talks_to_the_model_is_only_text() -> None:
