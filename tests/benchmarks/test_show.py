@@ -58,8 +58,8 @@ def test_every_fate_and_group_is_told() -> None:
     stream_report(report(), Console(file=out, width=120))
     text = out.getvalue()
     for words in (
-        "never named by blocking", "in review: a contradiction", "judged from the other side", "unlabelled, in no mapping",
-        "two offers of one seller", "slowest partition", "judging, ms per pair",
+        "never named by blocking", "in review: a contradiction", "judged from the other side",
+        "unlabelled, in no mapping", "two offers of one seller", "slowest partition", "judging, ms per pair",
     ):  # fmt: skip
         assert words in text
     assert text.index("test") < text.index("valid") < text.index("train")
