@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from schemas.bundle import Calibration, Thresholds
@@ -58,6 +59,8 @@ def fit(scored: Mapping[str, tuple[Floats, Bools]], name: str) -> Fitted:
     probabilities = {key: _apply(calibration, values) for key, (values, _) in scored.items()}
     cuts = np.unique(np.round(np.concatenate(list(probabilities.values())), 4))
     cuts = cuts[(cuts > 0.02) & (cuts < 0.98)]
+    if not len(cuts):  # a student that is never in doubt
+        cuts = np.array([0.5])
     means = np.mean(
         [f1_along(scored[key][1][None, :], probabilities[key][None, :] >= cuts[:, None]) for key in scored], axis=0
     )
@@ -69,4 +72,4 @@ def fit(scored: Mapping[str, tuple[Floats, Bools]], name: str) -> Fitted:
 
 
 def _apply(calibration: Calibration, logits: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-(calibration.a * logits + calibration.b))), dtype=np.float64)
+    return np.asarray(expit(calibration.a * logits + calibration.b), dtype=np.float64)
