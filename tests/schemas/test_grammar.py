@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,11 +46,8 @@ def stands_as_words(listing: str, quote: str) -> bool:
 
 @settings(max_examples=50)
 @given(listings, st.randoms(use_true_random=False), st.booleans())
-def test_every_walk_ends_in_words_of_the_listing(listing: str, random: object, greedy: bool) -> None:
+def test_every_walk_ends_in_words_of_the_listing(listing: str, random: Random, greedy: bool) -> None:
     """Whatever a student chooses: it can go on or close, and what it has when it closes stands in the listing."""
-    import random as random_module
-
-    assert isinstance(random, random_module.Random)
     quoted = ""
     while True:
         rests, may_close = allowed_continuations(listing, quoted)
