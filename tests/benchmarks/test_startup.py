@@ -27,7 +27,7 @@ def test_the_slowest_start_keeps_the_claim_or_breaks_it() -> None:
     found = summary({
         "cold": [{"worker_started": 4.0}, {"worker_started": 6.0}, {"worker_started": 4.5}],
         "warm": [{"worker_started": 2.0}],
-        "none": [],
+        "new_broker": [{"worker_started": 9.0}],
     })  # fmt: skip
     assert found == {
         "cold": {"median": 4.5, "fastest": 4.0, "slowest": 6.0, "under_claim": False},
