@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from schemas.offer import Offer
+from schemas.text import clean
 
 WORDS = st.sampled_from(
     ["canon", "sony", "DSC-W120/P", "dscw120", "sx110", "SX120", "500gb", "500 GB", "1tb", "camera", "pink", "black",
@@ -29,7 +30,8 @@ def offers() -> st.SearchStrategy[Offer]:
         Offer,
         offer_id=st.just("1"),
         source=st.just("shop"),
-        title=listing_text().filter(lambda text: bool(text.strip())),
+        # A title with nothing in it is refused at the door (`empty_title`).
+        title=listing_text().filter(lambda text: bool(clean(text))),
         brand=st.none() | listing_text(2),
         model_number=st.none() | listing_text(2),
         gtin=st.none() | st.sampled_from(["4006381333931", "036000291452", "4006381333932"]),

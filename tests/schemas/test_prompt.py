@@ -47,6 +47,7 @@ def test_no_listing_changes_the_form_of_the_prompt(query: Offer, candidate: Offe
 def test_what_may_be_quoted_has_no_quote_and_one_line(given_offer: Offer) -> None:
     text = quotable(given_offer)
     assert '"' not in text
+    assert text
     assert text == " ".join(text.split())
 
 
