@@ -130,7 +130,7 @@ class Judging:
     def retract(self, changed: Member, other: Member, link: LinkState, source: Position, followed: Followed) -> None:
         """Publish `retracted` unless it is certain that no match stands, and forget the link."""
         followed.unlinks.append((changed.key, other.key, link))
-        # An earlier attempt of this very change was not committed (or it would not come again), so its mark says nothing.
+        # An earlier attempt of this very change was not committed, or it would not come again: its mark says nothing.
         others = link.tokens - {attempt_token(source)}
         if others or (link.standing is not None and link.standing.verdict in LINKING):
             followed.decisions.append(

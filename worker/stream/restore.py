@@ -222,11 +222,15 @@ class Restorer:
         """The high watermark, uncommitted records included."""
         where = TopicPartition(topic, partition)
         latest: Any = OffsetSpec.latest  # untyped in the client
-        asked = AdminClient(dict(self._config)).list_offsets(
+        # The client must be held until the answer is there: with it goes the thread that would bring it.
+        admin = AdminClient(dict(self._config))
+        asked = admin.list_offsets(
             {where: latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ASK_TIMEOUT
         )
         try:
-            return int(asked[where].result().offset)
+            return int(asked[where].result(2 * ASK_TIMEOUT).offset)
+        except TimeoutError as late:
+            raise Unavailable("kafka", f"no answer about the end of {topic}/{partition}") from late
         except KafkaException as exception:
             raise Unavailable("kafka", kafka_error(exception).str()) from exception
 

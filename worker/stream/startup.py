@@ -182,7 +182,7 @@ def look_around(settings: Settings) -> Surroundings:
                 f"{kafka.topic(topics.OFFERS)} as many partitions and load the catalogue again"
             )
         described: Any = admin.describe_topics(TopicCollection([changes]), request_timeout=ASK_TIMEOUT)
-        return Surroundings(counts[topics.CHANGES], str(described[changes].result().topic_id))
+        return Surroundings(counts[topics.CHANGES], str(described[changes].result(2 * ASK_TIMEOUT).topic_id))
     except KafkaException as exception:
         error = kafka_error(exception)
         raise Unavailable("kafka", f"{error.name()}: {error.str()}") from exception
