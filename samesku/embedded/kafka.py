@@ -75,7 +75,7 @@ class EmbeddedKafka(EmbeddedServer):
         properties.write_text(self._properties(data))
         if not (data / "meta.properties").exists():
             self._format([java, "-cp", class_path, *JVM_FLAGS, "kafka.tools.StorageTool"], properties)
-        # Native libraries are unpacked there; left in the system's folder, those of a killed broker would stay for ever.
+        # Native libraries are unpacked there; in the system's folder those of a killed broker would stay for ever.
         own_tmp = f"-Djava.io.tmpdir={self.folder.path}"
         return [java, *JVM_FLAGS, own_tmp, "-cp", class_path, "kafka.Kafka", str(properties)]
 
