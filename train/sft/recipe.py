@@ -39,7 +39,7 @@ class SftConfig(BaseModel):
     keep_easy: float = 0.1
     both_ways: bool = True
     limit: int | None = None
-    max_steps: int = 720
+    max_steps: int = 560
     save_steps: int = 100
     threads: int = 0
 
