@@ -158,6 +158,8 @@ class Session:
         except UnknownMajorVersion as unknown:
             self._halt(record, unknown)
             return False
+        if self._paused:
+            self.consumer.pause(self._partitions([record.partition]))
         return True
 
     def _halt(self, record: Record, unknown: UnknownMajorVersion) -> None:
@@ -187,9 +189,8 @@ class Session:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
         added = {entry.partition for entry in partitions}
+        # Not paused here, even while we pause: its first record does that, in _take().
         self.owned |= added
-        if self._paused and added:
-            consumer.pause(self._partitions(added))
         self._note("assigned", added)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -211,6 +212,8 @@ class Session:
         for partition in gone & self.halted.keys():
             del self.halted[partition]
             self._metrics.set(HALTED, 0, partition=str(partition))
+        # The client remembers a pause beyond the assignment: the partition would stand still when it comes back.
+        consumer.resume(partitions)
         consumer.incremental_unassign(partitions)
         self._note(event, gone)
 

@@ -81,12 +81,13 @@ class Checkpoint:
         self._log = log
         self._producer: Producer | None = None
         self._fenced_at: list[float] = []
+        self._begun = False
         self.committing = False
         """True once the commit was asked for: from here on only the broker knows, and nothing may be abandoned."""
 
     def open(self) -> None:
         """Make the producer and settle what a predecessor of this slot left open. Waits while Kafka is gone."""
-        self.committing = False
+        self.committing = self._begun = False
         self._producer = producer = self._make()
         self._patience.call(lambda: self._retriable(lambda: producer.init_transactions(CALL_TIMEOUT)))
 
@@ -103,7 +104,11 @@ class Checkpoint:
         positions = [TopicPartition(topic, partition, offset) for partition, offset in sorted(offsets.items())]
         self.committing = False
         try:
+            if self._begun:
+                # The wait for its abort was ended by a revocation.
+                self._abort(producer)
             producer.begin_transaction()
+            self._begun = True
             for record in records:
                 self._produce(producer, record)
             self._patience.call(
@@ -113,12 +118,13 @@ class Checkpoint:
             )
             self.committing = True
             self._patience.call(lambda: self._retriable(lambda: producer.commit_transaction(CALL_TIMEOUT)))
+            self._begun = False
             self._metrics.add(TRANSACTIONS, result="committed")
         except KafkaException as exception:
             self._give_up(producer, kafka_error(exception))
         except BaseException:
             # A wait ended (revoked, stopping), or a record could not be handed over: nothing of it may become visible.
-            if not self.committing:
+            if self._begun and not self.committing:
                 self._abort(producer)
             raise
         finally:
@@ -168,6 +174,7 @@ class Checkpoint:
     def _abort(self, producer: Producer) -> None:
         try:
             self._patience.call(lambda: self._retriable(lambda: producer.abort_transaction(CALL_TIMEOUT)))
+            self._begun = False
         except KafkaException as exception:
             self._replace(kafka_error(exception))
 

@@ -256,7 +256,6 @@ class Worker:
 
     def _serve(self) -> None:
         batch = self._batch = self.buffer.cut(self._size.limit)
-        self._abandoned, self._gone = False, set()
         try:
             self.patience.call(self._be_whole)
             work = self.patience.call(lambda: self._judge(batch))
@@ -285,6 +284,7 @@ class Worker:
             self._failed(batch, failure)
         finally:
             self._batch, self._work, self._steps = [], None, None
+            self._abandoned, self._gone = False, set()
 
     def _be_whole(self) -> None:
         """Return once the index holds everything that was committed. Raises Unavailable while it does not."""
