@@ -104,6 +104,11 @@ def started(catalogue: Path, tiny_bundle: Path) -> Iterator[list[subprocess.Pope
         process.communicate()
 
 
+def mind_interrupts() -> None:
+    """A test run in the background ignores SIGINT, and children inherit that; the demo of a user does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(
     started: list[subprocess.Popen[str]], catalogue: Path, bundle: Path, *more: str, **environment: str
 ) -> subprocess.Popen[str]:
@@ -112,7 +117,7 @@ def start(
     free = {name: value for name, value in os.environ.items() if not name.startswith("SAMESKU_")}
     process = subprocess.Popen(
         command, env={**free, **environment}, cwd=catalogue.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
+        text=True, preexec_fn=mind_interrupts,
     )
     started.append(process)
     return process
