@@ -52,8 +52,8 @@ class Session:
         self.owned: set[int] = set()
         self.halted: dict[int, int] = {}
         """Partitions that stand at a record of an unknown major version: partition -> its offset."""
-        self.broker_down: str | None = None
-        """What the client last said, since no broker could be reached."""
+        self.suspicious = False
+        """Whether the client has said that it reaches no broker, and nobody has asked since (`probe`)."""
         self._buffer = buffer
         self._on_revoked = on_revoked
         self._on_lost = on_lost
@@ -80,7 +80,6 @@ class Session:
         if error is not None:
             self._poll_error(error)
             return False
-        self.broker_down = None
         return self._take(message)
 
     def pause(self) -> None:
@@ -136,7 +135,7 @@ class Session:
             self.consumer.list_topics(self.topic, timeout=ASK_TIMEOUT / 5)
         except KafkaException as exception:
             raise Unavailable("kafka", kafka_error(exception).str()) from exception
-        self.broker_down = None
+        self.suspicious = False
 
     def group_metadata(self) -> Any:
         """Fresh metadata, with the generation that is ours right now."""
@@ -180,7 +179,7 @@ class Session:
 
     def _client_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self.broker_down = error.str()
+            self.suspicious = True
         elif error.fatal():
             self._raised = ConsumerFailed(f"{error.name()}: {error.str()}")
 

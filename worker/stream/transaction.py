@@ -7,7 +7,9 @@ How the client's errors are read (librdkafka's transactional contract):
 
 * retriable: the same call again, for as long as it takes (`Patience`), with the consumer kept alive;
 * `txn_requires_abort`: abort, then `BatchAborted` (do the batch again) or, where the broker refuses these very
-  records, `BatchRejected` (halve it);
+  records, `BatchRejected` (halve it). The abort is done by a new producer's `init_transactions`: after an outage
+  librdkafka 2.16 may abort in itself alone, when the broker never heard of the transaction, and is left with sequence
+  numbers that skip; its next transaction then hangs in `send_offsets_to_transaction`, beyond every time-out;
 * fatal or fenced, and anything that is none of the above: a new producer, whose `init_transactions` settles what
   the old one left in doubt, then `ProducerReplaced` (go back to the committed offsets). Being fenced again and
   again means that a twin runs in the same slot: `FencedByTwin`.
@@ -81,15 +83,16 @@ class Checkpoint:
         self._log = log
         self._producer: Producer | None = None
         self._fenced_at: list[float] = []
-        self._begun = False
         self.committing = False
         """True once the commit was asked for: from here on only the broker knows, and nothing may be abandoned."""
 
     def open(self) -> None:
         """Make the producer and settle what a predecessor of this slot left open. Waits while Kafka is gone."""
-        self.committing = self._begun = False
-        self._producer = producer = self._make()
+        self.committing = False
+        self._drop()
+        producer = self._make()
         self._patience.call(lambda: self._retriable(lambda: producer.init_transactions(CALL_TIMEOUT)))
+        self._producer = producer
 
     def commit(
         self, records: Iterable[Outgoing], offsets: Mapping[int, int], topic: str, group: Callable[[], Any]
@@ -100,15 +103,11 @@ class Checkpoint:
         Raises BatchAborted, BatchRejected, ProducerReplaced, FencedByTwin, and whatever ends a wait of `Patience`
         (the transaction is aborted then, unless it was already committing).
         """
-        producer = self._require()
+        producer = self.ready()
         positions = [TopicPartition(topic, partition, offset) for partition, offset in sorted(offsets.items())]
         self.committing = False
         try:
-            if self._begun:
-                # The wait for its abort was ended by a revocation.
-                self._abort(producer)
             producer.begin_transaction()
-            self._begun = True
             for record in records:
                 self._produce(producer, record)
             self._patience.call(
@@ -118,14 +117,13 @@ class Checkpoint:
             )
             self.committing = True
             self._patience.call(lambda: self._retriable(lambda: producer.commit_transaction(CALL_TIMEOUT)))
-            self._begun = False
             self._metrics.add(TRANSACTIONS, result="committed")
         except KafkaException as exception:
-            self._give_up(producer, kafka_error(exception))
+            self._give_up(kafka_error(exception))
         except BaseException:
             # A wait ended (revoked, stopping), or a record could not be handed over: nothing of it may become visible.
-            if self._begun and not self.committing:
-                self._abort(producer)
+            if not self.committing:
+                self._drop()
             raise
         finally:
             self.committing = False
@@ -134,9 +132,12 @@ class Checkpoint:
         """Drop the producer; there is no open transaction between two commits."""
         self._producer = None
 
-    def _require(self) -> Producer:
+    def ready(self) -> Producer:
+        """The producer, made anew where the last one was dropped. Waits while Kafka is gone."""
         if self._producer is None:
-            raise RuntimeError("Checkpoint.open() must come first")
+            self.open()
+        if self._producer is None:
+            raise RuntimeError("open() has left no producer")
         return self._producer
 
     def _produce(self, producer: Producer, record: Outgoing) -> None:
@@ -160,23 +161,23 @@ class Checkpoint:
                 raise Unavailable("kafka", error.str()) from exception
             raise
 
-    def _give_up(self, producer: Producer, error: KafkaError) -> None:
+    def _give_up(self, error: KafkaError) -> None:
         rejected = error.code() in _REJECTED_CODES
         if not error.fatal() and (error.txn_requires_abort() or rejected):
-            self._abort(producer)
             self._metrics.add(TRANSACTIONS, result="aborted")
+            self.open()
             if rejected:
                 raise BatchRejected(error.str())
             raise BatchAborted(error.str())
         self._metrics.add(TRANSACTIONS, result="in_doubt")
         self._replace(error)
 
-    def _abort(self, producer: Producer) -> None:
-        try:
-            self._patience.call(lambda: self._retriable(lambda: producer.abort_transaction(CALL_TIMEOUT)))
-            self._begun = False
-        except KafkaException as exception:
-            self._replace(kafka_error(exception))
+    def _drop(self) -> None:
+        """Let go of the producer; `ready` makes a new one."""
+        if self._producer is not None:
+            # What it still holds must not be waited for.
+            self._producer.purge()
+            self._producer = None
 
     def _replace(self, error: KafkaError) -> None:
         if error.code() in _FENCED_CODES:

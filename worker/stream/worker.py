@@ -165,6 +165,8 @@ class Worker:
         """Poll until a batch is full, or `max_wait_ms` after its first record; some may be left from the last cut."""
         longest = self.settings.max_wait_ms / 1000
         deadline = self._clock() + longest if len(self.buffer) else None
+        # A transaction that was abandoned holds back readers until its slot has a new producer.
+        self.checkpoint.ready()
         while len(self.buffer) < self._size.limit and not self.stopping:
             # Also when nothing comes in: another worker may wait for the partitions that we have to restore.
             if self._clock() - self._whole_at >= WHOLE_EVERY:
@@ -176,18 +178,9 @@ class Worker:
             came = self.session.poll(wait)
             if came and deadline is None:
                 deadline = self._clock() + longest
-            if not came and self.session.broker_down is not None:
-                self._await_kafka(self.session.broker_down)
-
-    def _await_kafka(self, detail: str) -> None:
-        first = [Unavailable("kafka", detail)]
-
-        def probe() -> None:
-            if first:
-                raise first.pop()
-            self.session.probe()
-
-        self.patience.call(probe)
+            # Records that were fetched before come all the same; without any, ask whether somebody is there.
+            if not came and self.session.suspicious:
+                self.patience.call(self.session.probe)
 
     def pause_for(self, seconds: float) -> None:
         """Wait, polled but paused. Raises Stopping, and RevokedMidBatch when the batch at work is no longer ours."""
