@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 import redis
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from samesku.topics import TopicAdmin
 from schemas import topics
@@ -182,7 +183,11 @@ class Reader:
 
     def read(self) -> list[Record]:
         """Everything up to the last stable offset of now."""
-        ends = {place.partition: self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._places}
+        # A broker that has just come back needs a moment until it leads its partitions again.
+        again = Retrying(
+            retry=retry_if_exception_type(KafkaException), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
+        )
+        ends = {place.partition: again(self._end, place) for place in self._places}
         while any(self._reached[number] < end for number, end in ends.items()):
             message = self._consumer.poll(1.0)
             if message is None:
@@ -196,6 +201,9 @@ class Reader:
             elif not error.retriable():
                 raise AssertionError(error.str())
         return list(self._records)
+
+    def _end(self, place: TopicPartition) -> int:
+        return self._consumer.get_watermark_offsets(place, timeout=30)[1]
 
     def close(self) -> None:
         self._consumer.close()

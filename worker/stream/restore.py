@@ -5,14 +5,16 @@ once a batch whether the applied offsets are still what they were, and judging w
 least up to the group's committed offset. `Restorer` fills the gap of a partition from `catalog.offers`, which lies
 partition by partition beside the input, and puts the standing decisions back from `match.decisions`.
 
-The partitions of `match.decisions` are shared out by number: whoever restores input partition p of n reads the decision
-partitions d with d mod n == p. So all of it is read once, by whatever workers there are.
+In a new index every partition is restored, also one without any commit, so the partitions of `match.decisions` can be
+shared out by number: whoever restores input partition p of n reads the decision partitions d with d mod n == p, and all
+is read once. In an index that fell back only some partitions are behind, and whoever restores one reads all decisions.
 Non-goals: waiting (the loop does), and history: only standing matches and reviews return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -46,6 +48,14 @@ class RestorableIndex(IndexPort, Protocol):
     def initialise(self, generation: str) -> None: ...
 
     def applied(self) -> dict[int, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A partition that the index lacks: up to which offset, and whether the index knows nothing of it at all."""
+
+    committed: int
+    new: bool
 
 
 class Wholeness:
@@ -85,17 +95,17 @@ class Wholeness:
         """Verify before anything else is judged."""
         self._seen = None
 
-    def missing(self) -> dict[int, int]:
-        """Partitions that are behind their committed offset, with that offset. None missing: the index is whole.
+    def missing(self) -> dict[int, Gap]:
+        """Partitions that the index does not know or that are behind their committed offset. None: it is whole.
 
         Adopts the index, making an empty one where there is none. Raises Unavailable and redis errors.
         """
         self.index.initialise(self._generation)
         applied = self.index.applied()
         gaps = {
-            partition: offset
+            partition: Gap(offset or 0, partition not in applied)
             for partition, offset in self._committed(range(self.partitions)).items()
-            if offset is not None and applied.get(partition, 0) < offset
+            if applied.get(partition, -1) < (offset or 0)
         }
         if not gaps:
             self._seen = applied
@@ -103,7 +113,7 @@ class Wholeness:
 
 
 class Restorer:
-    """Fills one partition's gap. `alive()` is called every moment; it keeps the group membership and may raise."""
+    """Fills gaps of partitions. `alive()` is called every moment; it keeps the group membership and may raise."""
 
     def __init__(
         self, index: RestorableIndex, client_config: dict[str, Any], offers_topic: str, decisions_topic: str,
@@ -115,21 +125,29 @@ class Restorer:
         self._decisions = decisions_topic
         self._partitions = partitions
         self._alive = alive
+        self._admin: AdminClient | None = None
         self._metrics = metrics
         self._log = log
 
-    def restore(self, partition: int, committed: int) -> None:
-        """Index what `catalog.offers` holds of a partition, put its share of links back, and note it as applied.
+    def restore(self, gaps: Mapping[int, Gap]) -> None:
+        """Index what `catalog.offers` holds of these partitions, put their share of links back, note them as applied.
 
-        `committed` must have been read before: everything below it is then in the topics. Raises Unavailable, redis
-        errors, IndexLost, and whatever `alive` raises; it may be called again at any time.
+        `gaps` must have been read before: everything below their offsets is then in the topics. A link to an offer that
+        another worker has yet to restore comes back without what its reuse needs, so that pair is judged once more.
+        Raises Unavailable, redis errors, IndexLost, and whatever `alive` raises; it may be called again at any time.
         """
-        offers = sum(self._put(chunk) for chunk in chunks(self._read(self._offers, partition)))
-        links = 0
-        for decisions_partition in range(partition, self._count(self._decisions), self._partitions):
-            links += self._link(self._read(self._decisions, decisions_partition))
-        self._index.set_applied({partition: committed})
-        self._log.info("partition_restored", partition=partition, offers=offers, links=links, applied=committed)
+        offers = {partition: self._restore_offers(partition) for partition in sorted(gaps)}
+        for partition, gap in sorted(gaps.items()):
+            everything = range(self._count(self._decisions))
+            share = everything[partition :: self._partitions] if gap.new else everything
+            links = sum(self._link(self._read(self._decisions, number)) for number in share)
+            self._index.set_applied({partition: gap.committed})
+            self._log.info(
+                "partition_restored", partition=partition, offers=offers[partition], links=links, applied=gap.committed
+            )
+
+    def _restore_offers(self, partition: int) -> int:
+        return sum(self._put(chunk) for chunk in chunks(self._read(self._offers, partition)))
 
     def _put(self, records: list[Record]) -> int:
         latest: dict[str, Upsert | Delete] = {}
@@ -222,9 +240,7 @@ class Restorer:
         """The high watermark, uncommitted records included."""
         where = TopicPartition(topic, partition)
         latest: Any = OffsetSpec.latest  # untyped in the client
-        # The client must be held until the answer is there: with it goes the thread that would bring it.
-        admin = AdminClient(dict(self._config))
-        asked = admin.list_offsets(
+        asked = self._asking().list_offsets(
             {where: latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ASK_TIMEOUT
         )
         try:
@@ -234,9 +250,15 @@ class Restorer:
         except KafkaException as exception:
             raise Unavailable("kafka", kafka_error(exception).str()) from exception
 
+    def _asking(self) -> AdminClient:
+        """One client, held: with a temporary one goes the thread that would bring its answer."""
+        if self._admin is None:
+            self._admin = AdminClient(dict(self._config))
+        return self._admin
+
     def _count(self, topic: str) -> int:
         try:
-            metadata = AdminClient(dict(self._config)).list_topics(topic, timeout=ASK_TIMEOUT)
+            metadata = self._asking().list_topics(topic, timeout=ASK_TIMEOUT)
         except KafkaException as exception:
             raise Unavailable("kafka", kafka_error(exception).str()) from exception
         return len(metadata.topics[topic].partitions)

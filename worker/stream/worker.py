@@ -54,7 +54,7 @@ from worker.stream.metrics import (
     Metrics,
 )
 from worker.stream.outputs import Outputs
-from worker.stream.restore import Restorer, Wholeness
+from worker.stream.restore import Gap, Restorer, Wholeness
 from worker.stream.session import Session
 from worker.stream.transaction import Checkpoint
 from worker.stream.validate import Incoming
@@ -169,7 +169,7 @@ class Worker:
         self.checkpoint.ready()
         while len(self.buffer) < self._size.limit and not self.stopping:
             # Also when nothing comes in: another worker may wait for the partitions that we have to restore.
-            if self._clock() - self._whole_at >= WHOLE_EVERY:
+            if self.session.owned and self._clock() - self._whole_at >= WHOLE_EVERY:
                 self.patience.call(self._be_whole)
             self.session.resume()
             wait = IDLE_POLL if deadline is None else min(IDLE_POLL, deadline - self._clock())
@@ -286,25 +286,25 @@ class Worker:
         except IndexNotWhole as reason:
             gaps = self._gaps()
             if gaps:
-                self._log.warning("index_not_whole", detail=str(reason), behind=sorted(gaps))
+                say = self._log.warning if any(gap.committed for gap in gaps.values()) else self._log.info
+                say("index_not_whole", detail=str(reason), behind=sorted(gaps))
                 self._metrics.set(WAITING, 1, system="index")
-                for partition in sorted(gaps.keys() & self.session.owned):
-                    self._restore(partition, gaps[partition])
+                self._restore({partition: gaps[partition] for partition in gaps.keys() & self.session.owned})
                 gaps = self._gaps()
             if gaps:
                 raise Unavailable("index", f"partitions {sorted(gaps)} are not restored yet") from reason
             self._metrics.set(WAITING, 0, system="index")
         self._whole_at = self._clock()
 
-    def _gaps(self) -> dict[int, int]:
+    def _gaps(self) -> dict[int, Gap]:
         try:
             return redis_step(self.wholeness.missing)
         except IndexNotWhole as lost:
             raise Unavailable("index", str(lost)) from lost
 
-    def _restore(self, partition: int, committed: int) -> None:
+    def _restore(self, gaps: dict[int, Gap]) -> None:
         try:
-            redis_step(lambda: self.restorer.restore(partition, committed))
+            redis_step(lambda: self.restorer.restore(gaps))
         except IndexNotWhole as lost:
             raise Unavailable("index", str(lost)) from lost
 
