@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -89,7 +90,8 @@ def load_student(settings: Settings) -> Judge:
     from worker.student.locate import find_bundle
     from worker.student.student import Student
 
-    return Student.load(find_bundle(settings.student.bundle), settings.student.threads or os.cpu_count() or 1)
+    cache = Path(settings.student.cache_dir) if settings.student.cache_dir else None
+    return Student.load(find_bundle(settings.student.bundle, cache=cache), settings.student.threads or os.cpu_count() or 1)
 
 
 def utc_now() -> datetime:
