@@ -91,7 +91,8 @@ def load_student(settings: Settings) -> Judge:
     from worker.student.student import Student
 
     cache = Path(settings.student.cache_dir) if settings.student.cache_dir else None
-    return Student.load(find_bundle(settings.student.bundle, cache=cache), settings.student.threads or os.cpu_count() or 1)
+    folder = find_bundle(settings.student.bundle, cache=cache)
+    return Student.load(folder, settings.student.threads or os.cpu_count() or 1)
 
 
 def utc_now() -> datetime:
