@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.decision import standing
 from schemas.offer import Offer
 from tests.system.cluster import by_position, delete_record
 from tests.system.conftest import MakeCluster
@@ -22,7 +23,9 @@ CAMERAS = [
 
 
 def test_answers_every_change_and_leaves_on_sigterm(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster(policy={"match_threshold": 0.0, "review_low": 0.0, "review_high": 0.0})
+    cluster = make_cluster(
+        policy={"match_threshold": 0.0, "review_low": 0.0, "review_high": 0.0, "contradiction": "match"}
+    )
     worker = cluster.worker()
     sent = cluster.upsert(*CAMERAS)
     answers = cluster.await_answers(sent)
@@ -32,10 +35,26 @@ def test_answers_every_change_and_leaves_on_sigterm(make_cluster: MakeCluster) -
     cluster.await_answers(sent)
     sent += cluster.produce([delete_record(CAMERAS[0])])
     answers = cluster.await_answers(sent)
-    print([(a.key, a.outcome, len(a.decision_ids), len(a.standing_ids)) for a in answers])
     decisions = {made.decision_id: made for made in cluster.decisions()}
     for answer in answers:
         assert {*answer.decision_ids, *answer.standing_ids} <= decisions.keys()
-    print([(d.pair_id, d.verdict, d.previous_verdict) for d in decisions.values()])
+    assert {each.outcome for each in answers if each.key == CAMERAS[0].key} == {"judged", "unchanged", "deleted"}
+    stands = standing(decisions.values())
+    assert {made.verdict for made in stands.values()} == {"match", "retracted"}
     assert worker.terminate() == 0
     assert worker.events("worker_stopped")
+
+
+def test_sigterm_in_the_middle_loses_and_repeats_nothing(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(blocking={"idf": "fixed", "k": 100}, stream={"batch_size": 4})
+    offers = [offer(number, f"sony cyber-shot dsc-w{100 + number} digital camera") for number in range(24)]
+    worker = cluster.worker()
+    cluster.upsert(*offers)
+    cluster.await_answers(4)
+    assert worker.terminate() == 0
+    assert len(cluster.answers()) < len(offers), "it had finished before it was told to stop"
+    cluster.worker()
+    answers = cluster.await_answers(len(offers))
+    assert [found for found in by_position(answers).values() if len(found) != 1] == []
+    published = {made.decision_id for made in cluster.decisions()}
+    assert all({*answer.decision_ids, *answer.standing_ids} <= published for answer in answers)

@@ -10,10 +10,15 @@ from schemas.topics import DEAD_LETTER_MAX_BYTES, PARTITIONER
 # Milliseconds. The client's own default grows to 10 s, which is long when a broker is back.
 RECONNECT_MAX_MS = 1_000
 
+# syslog's "critical": during an outage the clients would write a line for every attempt to connect, twenty a second.
+# The loop says once that it waits, and once that it has resumed. kafka.client_properties can set another level.
+_QUIET = {"log_level": "2"}
+
 
 def consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
     """The member of the group. Offsets are committed by the transaction alone."""
     common: dict[str, Any] = {
+        **_QUIET,
         **kafka.client_config(),
         "client.id": f"samesku-worker-{kafka.slot}",
         "group.id": kafka.group_id,
@@ -42,6 +47,7 @@ def consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
 def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
     """The transactional producer of one worker slot."""
     return {
+        **_QUIET,
         **kafka.client_config(),
         "client.id": f"samesku-worker-{kafka.slot}",
         "transactional.id": kafka.transactional_id,
@@ -59,4 +65,4 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
 
 def reader_config(kafka: KafkaSettings) -> dict[str, Any]:
     """What a restore reads with, and what the admin client asks with."""
-    return {**kafka.client_config(), "reconnect.backoff.max.ms": RECONNECT_MAX_MS}
+    return {**_QUIET, **kafka.client_config(), "reconnect.backoff.max.ms": RECONNECT_MAX_MS}
