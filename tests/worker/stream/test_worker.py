@@ -165,6 +165,8 @@ def test_a_poisonous_change_is_isolated_and_set_aside(cluster: Cluster, start: S
 def test_a_sound_change_survives_an_unsound_neighbour(cluster: Cluster, start: Start) -> None:
     cluster.upsert(offer(1), offer(2, "sony camera poison w120"), index_only=True)
     start(poison_attempts=3)
+    # In one batch with its neighbour, the unsound offer would follow up the link and be set aside itself.
+    answered(cluster, 2)
     cluster.upsert(offer(3))
     answers = answered(cluster, 3)
     assert answers["s:3"].outcome == "judged"
