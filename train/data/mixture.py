@@ -78,7 +78,7 @@ def known_brands(pairs: Iterable[Pair]) -> frozenset[str]:
     )
 
 
-def _stable(seed: int, text: str) -> float:
+def stable_share(seed: int, text: str) -> float:
     """A number in [0, 1) that depends on seed and text alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:7]) / 2**56
 
@@ -89,7 +89,7 @@ def with_model_field(offer: Offer, seed: int) -> Offer:
     None of the training sets has a model field; production catalogues do.
     """
     found = codes(clean(offer.title))
-    if offer.model_number or not found or _stable(seed, offer.key) >= MODEL_FIELD_SHARE:
+    if offer.model_number or not found or stable_share(seed, offer.key) >= MODEL_FIELD_SHARE:
         return offer
     best = max(found, key=lambda code: (len(code), code))
     words = offer.title.split()
@@ -108,9 +108,9 @@ def made_up_gtin(text: str) -> str:
 
 def with_gtins(pair: Pair, seed: int) -> Pair:
     """The pair with made-up GTINs on both sides, for a stable share of the pairs."""
-    if _stable(seed, f"gtin:{pair.origin}:{pair.pair_id}") >= GTIN_SHARE or pair.left.gtin or pair.right.gtin:
+    if stable_share(seed, f"gtin:{pair.origin}:{pair.pair_id}") >= GTIN_SHARE or pair.left.gtin or pair.right.gtin:
         return pair
-    wrong = _stable(seed, f"wrong:{pair.origin}:{pair.pair_id}") < WRONG_GTIN_SHARE
+    wrong = stable_share(seed, f"wrong:{pair.origin}:{pair.pair_id}") < WRONG_GTIN_SHARE
     left = made_up_gtin(pair.pair_id)
     right = left if (pair.label == 1) != wrong else made_up_gtin(f"other:{pair.pair_id}")
     return replace(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from schemas.evidence import compare
-from train.data.mixture import TrainingPair
+from train.data.mixture import TrainingPair, stable_share
 from train.sft.examples import Encoder, Example
 
 
 def _chance(seed: int, *parts: object) -> float:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{parts}".encode()).digest()[:7]) / 2**56
+    return stable_share(seed, str(parts))
 
 
 def is_easy_negative(item: TrainingPair) -> bool:
