@@ -20,7 +20,7 @@ from typing import Any
 from samesku.load.changes import Ready, to_changes
 from samesku.load.rows import read_rows
 from schemas.offer import offer_key, pair_id
-from train.data.pairs import Pair, read_pairs
+from train.pairs.pairs import Pair, read_pairs
 
 SELLERS = {"left": "abt", "right": "buy"}
 # The student was trained on pairs of `train` and calibrated on `valid`: what counts comes first.
@@ -65,7 +65,7 @@ def data_dir() -> Path:
 
 
 def load_abt_buy(folder: Path, limit: int | None = None) -> AbtBuy:
-    """The whole set, or `limit` offers of it. Raises OSError and train.data.pairs.PairFileError."""
+    """The whole set, or `limit` offers of it. Raises OSError and train.pairs.pairs.PairFileError."""
     base = folder / "abt-buy"
     labelled = {
         key_of(pair.left.offer_id, pair.right.offer_id): Labelled(split, pair)

@@ -38,7 +38,7 @@ from schemas.bundle import BundleError, BundleManifest
 from schemas.decision import MatchDecision, standing
 from schemas.policy import Policy
 from schemas.settings import Settings, load_settings
-from train.data.pairs import PairFileError
+from train.pairs.pairs import PairFileError
 from worker.student.locate import find_bundle
 from worker.student.student import Student
 

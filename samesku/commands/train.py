@@ -36,7 +36,7 @@ def sft(
     import tomllib
 
     from export.base import BaseModelError
-    from train.data.pairs import PairFileError
+    from train.pairs.pairs import PairFileError
     from train.sft.recipe import SftConfig, run_sft
 
     given = {"base": base, "max_steps": max_steps, "epochs": epochs, "seed": seed, "limit": limit}
@@ -74,8 +74,8 @@ def calibrate(
 
     from schemas.bundle import BundleError
     from train.calibration import UncalibratableError, fit
-    from train.data.guard import validation_files
-    from train.data.pairs import PairFileError, read_pairs
+    from train.pairs.guard import validation_files
+    from train.pairs.pairs import PairFileError, read_pairs
     from train.evaluation.evaluate import judge_pairs
     from worker.student.locate import find_bundle
     from worker.student.student import Student

@@ -9,7 +9,7 @@ import pytest
 
 from export.base import load_tokenizer
 from export.tiny import make_tiny_base
-from train.data.mixture import Mixture, build_mixture
+from train.pairs.mixture import Mixture, build_mixture
 from train.sft.examples import Encoder
 
 

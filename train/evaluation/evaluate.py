@@ -15,7 +15,7 @@ import numpy as np
 from schemas.bundle import BundleManifest
 from schemas.policy import Policy, decide
 from schemas.rationale import Rationale
-from train.data.pairs import Pair
+from train.pairs.pairs import Pair
 from train.evaluation.metrics import (
     Floats,
     average_precision,

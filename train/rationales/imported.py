@@ -18,7 +18,7 @@ from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import Attribute, Verdict
 from schemas.text import clean
-from train.data.pairs import data_root, read_rows
+from train.pairs.pairs import data_root, read_rows
 from train.rationales.verdicts import SentenceTarget, Targets
 
 SAME_FROM = 0.8

@@ -9,7 +9,7 @@ from schemas.grammar import frame_for
 from schemas.offer import Offer
 from schemas.prompt import BOS_ID, SLOTS, render_candidate, render_query
 from schemas.rationale import ANSWERS, ATTRIBUTES, VERDICTS, Answer
-from train.data.mixture import TrainingPair
+from train.pairs.mixture import TrainingPair
 
 IGNORED = -100
 Encode = Callable[[str], list[int]]

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-from train.data.mixture import Mixture, build_mixture
+from train.pairs.mixture import Mixture, build_mixture
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 

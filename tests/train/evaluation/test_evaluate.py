@@ -8,7 +8,7 @@ import pytest
 from export.verify import frozen_pairs
 from schemas.offer import Offer
 from schemas.policy import Policy
-from train.data.pairs import Pair
+from train.pairs.pairs import Pair
 from train.evaluation.evaluate import is_readable, judge_pairs, report, swap_report
 from worker.student.judge import Judgement
 from worker.student.student import Student

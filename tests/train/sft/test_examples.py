@@ -7,8 +7,8 @@ import pytest
 from schemas.grammar import frame_for
 from schemas.offer import Offer
 from schemas.prompt import BOS_ID, SLOTS, render_candidate, render_query
-from train.data.mixture import TrainingPair
-from train.data.pairs import Pair
+from train.pairs.mixture import TrainingPair
+from train.pairs.pairs import Pair
 from train.rationales.verdicts import SentenceTarget, Targets
 from train.sft.examples import IGNORED, Encoder
 

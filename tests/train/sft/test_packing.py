@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.verify import frozen_pairs
-from train.data.mixture import TrainingPair
-from train.data.pairs import Pair
+from train.pairs.mixture import TrainingPair
+from train.pairs.pairs import Pair
 from train.rationales.verdicts import Targets
 from train.sft.examples import Encoder, Example
 from train.sft.packing import GROUP_CANDIDATES, collate, group_examples, pack

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from export.verify import frozen_pairs
-from train.data.mixture import Mixture, TrainingPair
-from train.data.pairs import Pair
+from train.pairs.mixture import Mixture, TrainingPair
+from train.pairs.pairs import Pair
 from train.rationales.derive import derive
 from train.rationales.imported import ImportReport
 from train.sft.examples import Encoder

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from train.data.pairs import Pair, data_root, read_pairs
+from train.pairs.pairs import Pair, data_root, read_pairs
 
 TEST_FILES = {
     "abt-buy": "abt-buy/test.jsonl.gz",

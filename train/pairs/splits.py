@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
-from train.data.pairs import data_root, read_rows
+from train.pairs.pairs import data_root, read_rows
 
 Stage = Literal["sft", "rl", "judges", "report"]
 STAGE_SIZES: dict[Stage, int] = {"sft": 300, "rl": 100, "judges": 50, "report": 50}

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.offer import Offer
-from train.data.guard import Guard, held_out_files, validation_files
-from train.data.mixture import Mixture
-from train.data.pairs import Pair, read_pairs
+from train.pairs.guard import Guard, held_out_files, validation_files
+from train.pairs.mixture import Mixture
+from train.pairs.pairs import Pair, read_pairs
 
 
 def pair(left: str, right: str, ids: tuple[str, str] = ("1", "2"), origin: str = "here") -> Pair:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from train.data.pairs import PairFileError, read_pairs, read_rows
+from train.pairs.pairs import PairFileError, read_pairs, read_rows
 
 ROW: dict[str, Any] = {
     "pair_id": "1-2",

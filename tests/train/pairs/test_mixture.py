@@ -5,9 +5,9 @@ from pathlib import Path
 from schemas.identifiers import gtin14, offer_codes
 from schemas.offer import Offer
 from schemas.rationale import ATTRIBUTES
-from train.data.mixture import Mixture, known_brands, made_up_gtin, with_gtins, with_model_field
-from train.data.pairs import Pair
-from train.data.splits import clusters_of_offers, stages_of_clusters
+from train.pairs.mixture import Mixture, known_brands, made_up_gtin, with_gtins, with_model_field
+from train.pairs.pairs import Pair
+from train.pairs.splits import clusters_of_offers, stages_of_clusters
 
 
 def offer(title: str, number: int = 1, brand: str | None = None) -> Offer:

@@ -16,9 +16,9 @@ from pathlib import Path
 from schemas.identifiers import codes, gtin14
 from schemas.offer import Offer
 from schemas.text import clean
-from train.data.guard import Guard
-from train.data.pairs import Pair, data_root, read_pairs
-from train.data.splits import clusters_of_offers, stages_of_clusters
+from train.pairs.guard import Guard
+from train.pairs.pairs import Pair, data_root, read_pairs
+from train.pairs.splits import clusters_of_offers, stages_of_clusters
 from train.rationales.derive import derive
 from train.rationales.imported import ImportReport, import_row, imported_rows
 from train.rationales.verdicts import Targets

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from train.data.splits import STAGE_SIZES, clusters_of_offers, stages_of_clusters
+from train.pairs.splits import STAGE_SIZES, clusters_of_offers, stages_of_clusters
 
 CLUSTERS = [str(number) for number in range(500)]
 
