@@ -155,9 +155,7 @@ def _check_ready(running: Sequence[LiveWorker], least: int, partitions: int) -> 
         raise _NotReady(f"partitions owned: {owned}")
 
 
-def _read(
-    reader: Reader, found: Streamed, changes: int, running: Sequence[LiveWorker], progress: Progress
-) -> None:
+def _read(reader: Reader, found: Streamed, changes: int, running: Sequence[LiveWorker], progress: Progress) -> None:
     last = time.monotonic()
     named: set[str] = set()
     seen: set[str] = set()

@@ -169,7 +169,10 @@ def _offline(
 
 
 def _split(
-    labelled: dict[str, bool], stands: dict[str, MatchDecision], alone: set[str] | None, reused: Counts | None,
+    labelled: dict[str, bool],
+    stands: dict[str, MatchDecision],
+    alone: set[str] | None,
+    reused: Counts | None,
     policy: Policy,
 ) -> dict[str, Any]:
     """One split's labelled pairs: F1 of the stream beside the student alone, and what became of its matches."""

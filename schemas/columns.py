@@ -28,7 +28,14 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "title": ("title", "name", "producttitle", "productname", "itemname", "offertitle", "inputtitle"),
     "brand": ("brand", "manufacturer", "brandname", "maker", "vendor"),
     "model_number": (
-        "modelnumber", "mpn", "model", "modelno", "partnumber", "partno", "manufacturerpartnumber", "manufacturersku",
+        "modelnumber",
+        "mpn",
+        "model",
+        "modelno",
+        "partnumber",
+        "partno",
+        "manufacturerpartnumber",
+        "manufacturersku",
         "itemmodelnumber",
     ),
     "gtin": ("gtin", "ean", "upc", "gtin13", "gtin14", "gtin12", "gtin8", "ean13", "barcode", "isbn13", "isbn"),
@@ -36,7 +43,13 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "currency": ("currency", "pricecurrency", "currencycode"),
     "category": ("category", "producttype", "googleproductcategory", "categoryname"),
     "description": (
-        "description", "desc", "productdescription", "longdescription", "shortdescription", "inputdescription", "body",
+        "description",
+        "desc",
+        "productdescription",
+        "longdescription",
+        "shortdescription",
+        "inputdescription",
+        "body",
         "bodyhtml",
     ),
     "attributes": ("attributes", "specs", "specifications"),
@@ -44,16 +57,44 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "version": ("version", "revision"),
 }
 # Columns that say something about the product and have no field of their own become entries of ``attributes``.
-ATTRIBUTE_COLUMNS: Final = frozenset({
-    "color", "colour", "size", "material", "capacity", "storage", "memory", "weight", "volume", "flavor", "flavour",
-    "scent", "shade", "packsize", "packquantity", "quantity", "unitcount", "multipack", "voltage", "region",
-    "condition", "edition", "platform",
-})
+ATTRIBUTE_COLUMNS: Final = frozenset(
+    {
+        "color",
+        "colour",
+        "size",
+        "material",
+        "capacity",
+        "storage",
+        "memory",
+        "weight",
+        "volume",
+        "flavor",
+        "flavour",
+        "scent",
+        "shade",
+        "packsize",
+        "packquantity",
+        "quantity",
+        "unitcount",
+        "multipack",
+        "voltage",
+        "region",
+        "condition",
+        "edition",
+        "platform",
+    }
+)
 # What spreadsheets and dumps write where they have nothing.
 NOTHING: Final = frozenset({"", "null", "none", "nan", "n/a", "na", "nil", "-", "--", "undefined", "\\n"})
 # Signs that name one currency. "$" and "¥" name several and are not guessed.
 CURRENCY_SIGNS: Final[Mapping[str, str]] = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₺": "TRY", "₽": "RUB", "zł": "PLN",
+    "€": "EUR",
+    "£": "GBP",
+    "₹": "INR",
+    "₩": "KRW",
+    "₺": "TRY",
+    "₽": "RUB",
+    "zł": "PLN",
 }
 
 _MAX_PRICE_DIGITS: Final = 15  # as the offer's `price` pattern

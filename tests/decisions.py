@@ -17,9 +17,20 @@ def decision(a: str, b: str, verdict: DecisionVerdict, versions: tuple[int, int]
     named = zip((first, second), versions, strict=True)
     sides = [Side(key=key, effective_version=version, digest=f"{version}") for key, version in named]
     return MatchDecision(
-        decision_id=f"{first}{second}{versions}", pair_id=pair_id(a, b), query_key=first, candidate_key=second,
-        first=sides[0], second=sides[1], verdict=verdict, probability=0.9, reasons=["because"],
+        decision_id=f"{first}{second}{versions}",
+        pair_id=pair_id(a, b),
+        query_key=first,
+        candidate_key=second,
+        first=sides[0],
+        second=sides[1],
+        verdict=verdict,
+        probability=0.9,
+        reasons=["because"],
         decided_by="change" if verdict == "retracted" else "student",
-        bundle=BundleRef(name="tiny", version="1.0.0", digest="d"), prompt_version="1", grammar_version="1",
-        policy_version="1", source=Position(topic="catalog.changes", partition=0, offset=1), decided_at=NOW,
+        bundle=BundleRef(name="tiny", version="1.0.0", digest="d"),
+        prompt_version="1",
+        grammar_version="1",
+        policy_version="1",
+        source=Position(topic="catalog.changes", partition=0, offset=1),
+        decided_at=NOW,
     )

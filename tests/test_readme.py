@@ -47,8 +47,10 @@ def test_the_consumer_keeps_what_stands(kafka: str) -> None:
     admin.create_topics([NewTopic(topic, num_partitions=1)])[topic].result(30)
     producer = Producer({"bootstrap.servers": kafka})
     for each in (
-        decision("a:1", "b:1", "match", (1, 1)), decision("a:1", "b:1", "no_match", (3, 1)),
-        decision("a:1", "b:1", "review", (2, 1)), decision("a:1", "c:1", "match"),
+        decision("a:1", "b:1", "match", (1, 1)),
+        decision("a:1", "b:1", "no_match", (3, 1)),
+        decision("a:1", "b:1", "review", (2, 1)),
+        decision("a:1", "c:1", "match"),
     ):
         producer.produce(topic, key=each.pair_id, value=dumps(each))
     producer.flush(30)

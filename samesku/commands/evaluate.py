@@ -15,8 +15,8 @@ from samesku.errors import CommandError
 from samesku.progress import BytesProgress
 from schemas.bundle import BundleError
 from schemas.settings import load_settings
-from train.pairs.pairs import PairFileError, read_pairs
 from train.evaluation.evaluate import judge_pairs, report, swap_report
+from train.pairs.pairs import PairFileError, read_pairs
 from worker.student.locate import find_bundle
 from worker.student.student import Student
 

@@ -77,7 +77,13 @@ def _seller(file: Path) -> str:
 
 
 def _run(
-    settings: Settings, file: Path, form: Format, source: str, limit: int, index_only: bool, rejects: Path,
+    settings: Settings,
+    file: Path,
+    form: Format,
+    source: str,
+    limit: int,
+    index_only: bool,
+    rejects: Path,
     console: Console,
 ) -> LoadReport:
     kafka = settings.kafka
@@ -88,7 +94,11 @@ def _run(
     lag = GroupLag(kafka, topic)
     total = sum(1 for _ in read_rows(file, form))
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
     )
     with (
         closing(lag),

@@ -35,7 +35,9 @@ class OfferOrCommand(TyperGroup):
 
 
 app = typer.Typer(
-    add_completion=False, cls=OfferOrCommand, no_args_is_help=True,
+    add_completion=False,
+    cls=OfferOrCommand,
+    no_args_is_help=True,
     help="Show the standing decisions of one offer (`samesku matches source:offer_id`), or export all of them.",
 )
 
@@ -93,7 +95,9 @@ def _read(offer: str | None) -> tuple[KafkaSettings, Bounds, dict[str, MatchDeci
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(f"reading {span.topic}", total=span.size)
             found = read_decisions(
-                kafka, span, lambda key: offer is None or _names(key, offer),
+                kafka,
+                span,
+                lambda key: offer is None or _names(key, offer),
                 lambda done: progress.update(task, completed=done),
             )
             return kafka, span, standing(found)
@@ -121,6 +125,9 @@ def _table(offer: str, decisions: list[MatchDecision]) -> Table:
         table.add_row(
             f"[{_STYLE[each.verdict]}]{each.verdict}[/]",
             "" if each.probability is None else f"{each.probability:.2f}",
-            escape(other), signs, escape(why), f"{each.decided_at:%Y-%m-%d %H:%M:%S}",
+            escape(other),
+            signs,
+            escape(why),
+            f"{each.decided_at:%Y-%m-%d %H:%M:%S}",
         )
     return table

@@ -74,9 +74,9 @@ def calibrate(
 
     from schemas.bundle import BundleError
     from train.calibration import UncalibratableError, fit
+    from train.evaluation.evaluate import judge_pairs
     from train.pairs.guard import validation_files
     from train.pairs.pairs import PairFileError, read_pairs
-    from train.evaluation.evaluate import judge_pairs
     from worker.student.locate import find_bundle
     from worker.student.student import Student
 

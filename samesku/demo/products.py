@@ -59,9 +59,16 @@ def products() -> Iterator[Product]:
             pack = int(spelled[0]) if spelled[1:2] == "x" and spelled[0].isdigit() else 1
             spelled = spelled[2:].strip() if pack > 1 else spelled
             yield Product(
-                number, category, brand, name, None if model == "-" else model + suffix, spelled,
+                number,
+                category,
+                brand,
+                name,
+                None if model == "-" else model + suffix,
+                spelled,
                 int(price) * pack + (30 if bundle else 0) + (int(price) * place // 3 if grows(spelled) else 0),
-                words, pack, bundle,
+                words,
+                pack,
+                bundle,
             )
             number += 1
 

@@ -34,11 +34,15 @@ class Reader:
             "fetch.wait.max.ms": 50,
         }
         self._consumer = Consumer(config)
-        self._consumer.assign([
-            TopicPartition(topic, number, 0)
-            for topic in self._topics
-            for number in self._consumer.list_topics(topic, timeout=kafka.request_timeout_s).topics[topic].partitions
-        ])
+        self._consumer.assign(
+            [
+                TopicPartition(topic, number, 0)
+                for topic in self._topics
+                for number in self._consumer.list_topics(topic, timeout=kafka.request_timeout_s)
+                .topics[topic]
+                .partitions
+            ]
+        )
 
     def read(self, seconds: float) -> Iterator[Seen]:
         """What came within that time, in the order of each partition. Raises KafkaException."""

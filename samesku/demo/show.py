@@ -126,8 +126,10 @@ class Voice:
             ("retracted", "gone with a deleted listing"),
         ):
             self.say(f"  {_VERDICT[verdict][0]} {stands[verdict]:4d}   {meaning}", _VERDICT[verdict][1])
-        self.say(f"{sum(tally.dead.values())} changes could not be used and are in catalog.changes.dlq, byte for byte: "
-                 f"{_counts(tally.dead) or 'none'}.")
+        self.say(
+            f"{sum(tally.dead.values())} changes could not be used and are in catalog.changes.dlq, byte for byte: "
+            f"{_counts(tally.dead) or 'none'}."
+        )
         if judged_s > 0:
             self.say(
                 f"Speed while judging: {judged_changes / judged_s:.1f} changes/s, {pairs / judged_s:.1f} pairs/s "

@@ -10,9 +10,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from schemas.sections import KafkaSettings
 
-_PASSING = frozenset({
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
-})
+_PASSING = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 RETRY_S = 0.2
 
 
@@ -26,12 +30,14 @@ class GroupLag:
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
         self._topic, self._group, self._timeout = topic, kafka.group_id, kafka.request_timeout_s
         # Asks in the group's name and never joins it; read_uncommitted, so that it does not wait for open transactions.
-        self._consumer = Consumer({
-            **kafka.client_config(),
-            "group.id": kafka.group_id,
-            "enable.auto.commit": False,
-            "isolation.level": "read_uncommitted",
-        })
+        self._consumer = Consumer(
+            {
+                **kafka.client_config(),
+                "group.id": kafka.group_id,
+                "enable.auto.commit": False,
+                "isolation.level": "read_uncommitted",
+            }
+        )
 
     def __call__(self) -> int:
         """Records that the group has not committed yet; what it never committed counts from the log's start.
@@ -39,7 +45,9 @@ class GroupLag:
         Blocks up to one time-out per request. Raises LagUnknown.
         """
         patient = Retrying(
-            retry=retry_if_exception(_is_passing), stop=stop_after_delay(self._timeout), wait=wait_fixed(RETRY_S),
+            retry=retry_if_exception(_is_passing),
+            stop=stop_after_delay(self._timeout),
+            wait=wait_fixed(RETRY_S),
             reraise=True,
         )
         try:

@@ -53,8 +53,7 @@ def bounds(kafka: KafkaSettings) -> Bounds:
         partitions = [TopicPartition(topic, number) for number in metadata.partitions]
         # For a reader of committed records the end is the last stable offset, where the first open transaction begins.
         marks = {
-            each.partition: consumer.get_watermark_offsets(each, timeout=kafka.request_timeout_s)
-            for each in partitions
+            each.partition: consumer.get_watermark_offsets(each, timeout=kafka.request_timeout_s) for each in partitions
         }
     except KafkaException as error:
         raise LogUnreadable(f"{topic}: {error}") from error

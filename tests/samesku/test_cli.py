@@ -70,9 +70,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
 
 
 def test_config_shows_values_sources_and_no_secret() -> None:
-    done = run(
-        "config", "--json", SAMESKU_KAFKA__SLOT="7", SAMESKU_REDIS__URL="redis://user:hunter2@cache:6379/0"
-    )
+    done = run("config", "--json", SAMESKU_KAFKA__SLOT="7", SAMESKU_REDIS__URL="redis://user:hunter2@cache:6379/0")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["kafka.slot"]["value"] == "7"

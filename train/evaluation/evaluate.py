@@ -15,7 +15,6 @@ import numpy as np
 from schemas.bundle import BundleManifest
 from schemas.policy import Policy, decide
 from schemas.rationale import Rationale
-from train.pairs.pairs import Pair
 from train.evaluation.metrics import (
     Floats,
     average_precision,
@@ -24,6 +23,7 @@ from train.evaluation.metrics import (
     f1_interval,
     match_counts,
 )
+from train.pairs.pairs import Pair
 from worker.student.judge import Judge, Judgement
 
 Progress = Callable[[int], None]

@@ -17,6 +17,7 @@ from worker.stream.metrics import WAIT_SECONDS, WAITING, Metrics
 
 T = TypeVar("T")
 
+
 class Log(Protocol):
     """The part of a structlog logger that is used."""
 

@@ -89,9 +89,7 @@ class Outputs:
             digest=offer.digest(), source=record.position, index_only=change.index_only, indexed_at=at,
         )  # fmt: skip
         headers: Headers = [*event_headers(stored), (HEADER_EFFECTIVE_VERSION, str(record.offset).encode())]
-        catalogue = Outgoing(
-            self._topic(topics.OFFERS), change.key.encode(), dumps(stored), headers, record.partition
-        )
+        catalogue = Outgoing(self._topic(topics.OFFERS), change.key.encode(), dumps(stored), headers, record.partition)
         return self._result(record, answer, [catalogue, *self._followed(followed, at)], followed)
 
     def deleted(

@@ -136,7 +136,12 @@ def decision(
     before = link.standing if link is not None else None
     return MatchDecision(
         decision_id=compute_decision_id(
-            first.side, second.side, query.key, basis.bundle.digest, PROMPT_VERSION, GRAMMAR_VERSION,
+            first.side,
+            second.side,
+            query.key,
+            basis.bundle.digest,
+            PROMPT_VERSION,
+            GRAMMAR_VERSION,
             basis.policy.version,
         ),
         pair_id=pair_id(query.key, candidate.key),

@@ -64,9 +64,7 @@ class Session:
         self.consumer = make_consumer(self._client_error)
 
     def subscribe(self) -> None:
-        self.consumer.subscribe(
-            [self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-        )
+        self.consumer.subscribe([self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def poll(self, seconds: float) -> bool:
         """Wait up to `seconds` for one record, serving rebalances; returns whether one came into the buffer."""
@@ -235,6 +233,4 @@ def as_record(message: Message[Any, Any]) -> Record:
     raw = message.headers() or []
     pairs = raw.items() if isinstance(raw, dict) else raw
     headers = [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
-    return Record(
-        topic, partition, offset, message.key(), message.value(), headers, at if kind else None
-    )
+    return Record(topic, partition, offset, message.key(), message.value(), headers, at if kind else None)

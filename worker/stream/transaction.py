@@ -111,9 +111,7 @@ class Checkpoint:
             for record in records:
                 self._produce(producer, record)
             self._patience.call(
-                lambda: self._retriable(
-                    lambda: producer.send_offsets_to_transaction(positions, group(), CALL_TIMEOUT)
-                )
+                lambda: self._retriable(lambda: producer.send_offsets_to_transaction(positions, group(), CALL_TIMEOUT))
             )
             self.committing = True
             self._patience.call(lambda: self._retriable(lambda: producer.commit_transaction(CALL_TIMEOUT)))

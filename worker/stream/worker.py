@@ -360,9 +360,7 @@ class Worker:
         letters = sum(result.answer.outcome == "dead_lettered" for result in work.results)
         self._letters.admit(len(work.results), letters)
         outgoing = [record for result in work.results for record in result.outgoing]
-        self.checkpoint.commit(
-            outgoing, next_offsets(work.batch), self.session.topic, self.session.group_metadata
-        )
+        self.checkpoint.commit(outgoing, next_offsets(work.batch), self.session.topic, self.session.group_metadata)
         work.committed = True
         for result in work.results:
             self._metrics.add(CHANGES, outcome=result.answer.outcome)

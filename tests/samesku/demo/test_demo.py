@@ -116,8 +116,13 @@ def start(
     command = [sys.executable, "-m", "samesku.cli", "demo", "--catalog", str(catalogue), "--bundle", str(bundle), *more]
     free = {name: value for name, value in os.environ.items() if not name.startswith("SAMESKU_")}
     process = subprocess.Popen(
-        command, env={**free, **environment}, cwd=catalogue.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, preexec_fn=mind_interrupts,
+        command,
+        env={**free, **environment},
+        cwd=catalogue.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=mind_interrupts,
     )
     started.append(process)
     return process

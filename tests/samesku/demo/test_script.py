@@ -61,14 +61,22 @@ def test_every_listing_passes_the_workers_door_and_only_the_bad_events_do_not() 
     script = demo_catalog()
     assert script.rejects == []
     own, live, *events = script.acts
-    changes = [
-        parse_change(key, value) for act in (own, live) for key, value in act.records
-    ]
+    changes = [parse_change(key, value) for act in (own, live) for key, value in act.records]
     assert {change.key for change in changes} == set(script.truth) == set(script.titles)
     assert all(change.index_only == (change.source == OWN_SHOP) for change in changes)
     assert [reason(act) for act in events] == [
-        "upsert", "upsert", "upsert", "delete", "delete", "delete", "upsert", "upsert",
-        "bad_gtin", "empty_title", "unknown_operation", "not_json",
+        "upsert",
+        "upsert",
+        "upsert",
+        "delete",
+        "delete",
+        "delete",
+        "upsert",
+        "upsert",
+        "bad_gtin",
+        "empty_title",
+        "unknown_operation",
+        "not_json",
     ]
     assert all(act.expect and act.detailed for act in events)
 

@@ -26,8 +26,11 @@ def test_quality_counts_pairs_that_somebody_asked_for() -> None:
     stands = {
         each.pair_id: each
         for each in (
-            decision("own:1", "a:1", "match"), decision("a:1", "b:1", "review"), decision("own:2", "b:1", "no_match"),
-            decision("d:1", "a:1", "match"), decision("c:1", "d:1", "no_match"),
+            decision("own:1", "a:1", "match"),
+            decision("a:1", "b:1", "review"),
+            decision("own:2", "b:1", "no_match"),
+            decision("d:1", "a:1", "match"),
+            decision("c:1", "d:1", "no_match"),
         )
     }
     found = quality(stands, truth, ["own:1", "own:2"])

@@ -119,9 +119,7 @@ def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_the_log_of_a_server_that_dies_is_in_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = EmbeddedRedis(tmp_path)
-    monkeypatch.setattr(
-        server, "prepare", lambda: ["/bin/sh", "-c", "echo it broke for this reason; exit 3"]
-    )
+    monkeypatch.setattr(server, "prepare", lambda: ["/bin/sh", "-c", "echo it broke for this reason; exit 3"])
     with pytest.raises(EmbeddedError, match="it broke for this reason"):
         server.start()
     assert server.process is None

@@ -88,7 +88,9 @@ def test_the_lag_of_a_real_group(kafka: str) -> None:
 
 def test_an_unreachable_broker_is_said_so() -> None:
     settings = KafkaSettings(
-        bootstrap_servers="127.0.0.1:9", group_id="g", request_timeout_s=0.2,
+        bootstrap_servers="127.0.0.1:9",
+        group_id="g",
+        request_timeout_s=0.2,
         client_properties={"log_level": SecretStr("0")},
     )
     with closing(GroupLag(settings, "t")) as lag, pytest.raises(LagUnknown, match="group 'g'"):

@@ -70,7 +70,8 @@ def test_a_catalogue_arrives_and_its_bad_rows_are_reported(topics: KafkaSettings
     assert [change.offer.price if change.offer else None for change in changes] == ["12.50", "1299.00"]
     rejects = [orjson.loads(line) for line in Path("north.csv.rejects.jsonl").read_bytes().splitlines()]
     assert [(each["line"], each["reason"], each["row"]) for each in rejects] == [
-        (3, "missing_field", "2;;Lumo;;;"), (4, "bad_gtin", "3;Lamp;Lumo;4006381333932;;"),
+        (3, "missing_field", "2;;Lumo;;;"),
+        (4, "bad_gtin", "3;Lamp;Lumo;4006381333932;;"),
     ]
 
 

@@ -33,7 +33,10 @@ def test_csv_finds_its_separator_and_counts_lines(tmp_path: Path, separator: str
     content = "\r\n".join(separator.join(line) for line in lines).encode()
     rows = list(read_rows(written(tmp_path, "a.csv", content)))
     assert summary(rows) == [
-        (2, {"id": "1", "title": "two\nlines"}), (5, {"id": "2", "title": "lamp"}), (6, "bad_value"), (7, {"id": "4"}),
+        (2, {"id": "1", "title": "two\nlines"}),
+        (5, {"id": "2", "title": "lamp"}),
+        (6, "bad_value"),
+        (7, {"id": "4"}),
     ]
 
 

@@ -32,9 +32,13 @@ def settings(kafka: str, monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
 
 
 def publish(settings: KafkaSettings, decisions: list[MatchDecision], commit: bool = True) -> None:
-    producer = Producer({
-        **settings.client_config(), "partitioner": PARTITIONER, "transactional.id": f"{settings.topic_prefix}writer",
-    })
+    producer = Producer(
+        {
+            **settings.client_config(),
+            "partitioner": PARTITIONER,
+            "transactional.id": f"{settings.topic_prefix}writer",
+        }
+    )
     producer.init_transactions(30)
     producer.begin_transaction()
     for each in decisions:
@@ -51,10 +55,15 @@ def run(*arguments: str) -> Result:
 
 
 def test_one_offers_standing_decisions(settings: KafkaSettings) -> None:
-    publish(settings, [
-        decision("a:1", "b:1", "no_match", (5, 1)), decision("a:1", "b:1", "match", (4, 1)),
-        decision("a:1", "c:1", "match"), decision("a:10", "c:1", "match"),
-    ])
+    publish(
+        settings,
+        [
+            decision("a:1", "b:1", "no_match", (5, 1)),
+            decision("a:1", "b:1", "match", (4, 1)),
+            decision("a:1", "c:1", "match"),
+            decision("a:10", "c:1", "match"),
+        ],
+    )
     publish(settings, [decision("a:1", "b:1", "match", (9, 9))], commit=False)
     result = run("a:1", "--json")
     assert result.exit_code == 0, result.output

@@ -8,8 +8,8 @@ import pytest
 from export.verify import frozen_pairs
 from schemas.offer import Offer
 from schemas.policy import Policy
-from train.pairs.pairs import Pair
 from train.evaluation.evaluate import is_readable, judge_pairs, report, swap_report
+from train.pairs.pairs import Pair
 from worker.student.judge import Judgement
 from worker.student.student import Student
 

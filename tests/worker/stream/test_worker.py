@@ -229,17 +229,12 @@ def test_missing_topics_are_refused(kafka: str, redis_url: str, judge: RuleJudge
         Running(cluster.settings(), judge)
 
 
-def test_a_catalogue_that_is_partitioned_otherwise_is_refused(
-    kafka: str, redis_url: str, judge: RuleJudge
-) -> None:
+def test_a_catalogue_that_is_partitioned_otherwise_is_refused(kafka: str, redis_url: str, judge: RuleJudge) -> None:
     cluster = Cluster(kafka, redis_url, Path("none"), partitions=3)
     kafka_settings = cluster.settings().kafka
     admin = AdminClient({**kafka_settings.client_config()})
     made = admin.create_topics(
-        [
-            NewTopic(spec.name, 2 if spec.topic.name == topics.OFFERS else 3, 1)
-            for spec in kafka_settings.topic_specs()
-        ]
+        [NewTopic(spec.name, 2 if spec.topic.name == topics.OFFERS else 3, 1) for spec in kafka_settings.topic_specs()]
     )
     for future in made.values():
         future.result(30)
