@@ -76,15 +76,15 @@ def pack(groups: Sequence[Group], seed: int, row_tokens: int = ROW_TOKENS) -> li
     return rows
 
 
-def collate(rows: Sequence[Sequence[Group]]) -> dict[str, npt.NDArray[Any]]:
-    """Arrays of a batch of rows.
+def collate(rows: Sequence[Sequence[Group]], least: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of a batch of rows, padded to the longest of them and to ``least`` tokens.
 
     Returns:
         ``input_ids``, ``position_ids`` [rows, length]; ``allowed`` bool [rows, length, length], what a token may see;
         ``slot_rows``, ``slot_positions`` [examples, 6] and ``slot_choices`` [examples, 6] (``IGNORED`` where masked);
         ``sentence_rows``, ``sentence_positions``, ``sentence_ids`` [sentence tokens].
     """
-    length = max(sum(group.tokens for group in row) for row in rows)
+    length = max(least, *(sum(group.tokens for group in row) for row in rows))
     ids = np.zeros((len(rows), length), np.int64)
     positions = np.zeros((len(rows), length), np.int64)
     allowed = np.zeros((len(rows), length, length), bool)

@@ -42,6 +42,8 @@ class SftConfig(BaseModel):
     max_steps: int = 560
     save_steps: int = 100
     threads: int = 0
+    compiled: bool | None = None
+    """Whether the model's body is compiled (two minutes at the start); unset: for 200 steps or more, if it can be."""
 
 
 def fast_bf16() -> bool:
@@ -73,7 +75,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
     from train.sft.examples import Encoder
     from train.sft.packing import group_examples, pack
     from train.sft.schedule import schedule
-    from train.sft.trainer import SlotTrainer, collator
+    from train.sft.trainer import SlotTrainer, can_compile, collator
 
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -93,6 +95,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
     tokens = sum(group.tokens for row in rows for group in row)
     out.mkdir(parents=True, exist_ok=True)
     bf16 = fast_bf16()
+    compiled = config.max_steps >= 200 and can_compile() if config.compiled is None else config.compiled
     arguments = SFTConfig(
         output_dir=str(out / "checkpoints"),
         per_device_train_batch_size=config.rows_per_step,
@@ -115,12 +118,14 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
         report_to=[],
         use_cpu=not torch.cuda.is_available(),
         dataloader_num_workers=0,
+        # A shorter last batch would be compiled anew.
+        dataloader_drop_last=compiled,
     )
     trainer: Any = SlotTrainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"row": list(range(len(rows)))}),
-        data_collator=collator(rows),
+        data_collator=collator(rows, config.row_tokens if compiled else 0),
         processing_class=tokenizer,
         peft_config=LoraConfig(
             r=config.rank,
@@ -133,6 +138,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
         attribute_weight=config.attribute_weight,
         sentence_weight=config.sentence_weight,
         bf16_matmul=bf16,
+        compiled=compiled,
     )
     checkpoints = out / "checkpoints"
     started = time.monotonic()
@@ -153,6 +159,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Pat
         "steps": trainer.state.global_step,
         "seconds": round(time.monotonic() - started, 1),
         "bf16_matmul": bf16,
+        "compiled": compiled,
         "log": trainer.state.log_history,
     }
     (out / "training.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))

@@ -8,6 +8,7 @@ only where a sentence is trained.
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,13 +21,12 @@ from schemas.prompt import SLOTS
 from train.sft.packing import IGNORED, Group, collate
 
 
-def collator(rows: Sequence[Sequence[Group]]) -> Callable[[list[dict[str, Any]]], dict[str, Tensor]]:
-    """A data collator over dataset items ``{"row": index into rows}``."""
+def collator(rows: Sequence[Sequence[Group]], least: int = 0) -> Callable[[list[dict[str, Any]]], dict[str, Tensor]]:
+    """A data collator over dataset items ``{"row": index into rows}``; rows are padded to ``least`` tokens."""
 
     def collate_items(items: list[dict[str, Any]]) -> dict[str, Tensor]:
-        return {
-            name: torch.from_numpy(array) for name, array in collate([rows[int(item["row"])] for item in items]).items()
-        }
+        arrays = collate([rows[int(item["row"])] for item in items], least)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     return collate_items
 
@@ -34,6 +34,21 @@ def collator(rows: Sequence[Sequence[Group]]) -> Callable[[list[dict[str, Any]]]
 def additive_mask(allowed: Tensor, dtype: torch.dtype) -> Tensor:
     """Bool [rows, length, length] to the additive mask [rows, 1, length, length] that attention takes."""
     return torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]
+
+
+def can_compile() -> bool:
+    """Whether `torch.compile` can make CPU kernels here: it calls a C++ compiler."""
+    return torch.cuda.is_available() or any(shutil.which(name) for name in ("g++", "clang++"))
+
+
+def fused_body(causal: Any) -> Any:
+    """The model's body compiled for one fixed shape, with attention written out.
+
+    Measured on two cores with AMX (6 rows of 384 tokens, LoRA on all linear layers): 3.4 s a step as it is, 2.2 s
+    compiled, 1.8 s with attention written out as well, for the fused kernel's backward pass is slow with a mask.
+    """
+    causal.config._attn_implementation = "eager"
+    return torch.compile(causal.model, dynamic=False)
 
 
 def slot_logits(hidden: Tensor, head: Tensor, choice_ids: Sequence[Sequence[int]]) -> Tensor:
@@ -67,18 +82,23 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
         attribute_weight: float,
         sentence_weight: float,
         bf16_matmul: bool,
+        compiled: bool = False,
         **kwargs: Any,
     ) -> None:
         self.choice_ids = choice_ids
         self.attribute_weight = attribute_weight
         self.sentence_weight = sentence_weight
         self.bf16_matmul = bf16_matmul
+        self.compiled = compiled
+        self._body: Any = None
         super().__init__(*args, **kwargs)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         causal = self.accelerator.unwrap_model(model).get_base_model()
+        if self._body is None:
+            self._body = fused_body(causal) if self.compiled else causal.model
         dtype = torch.bfloat16 if self.bf16_matmul else torch.float32
         context = (
             torch.autocast(inputs["input_ids"].device.type, torch.bfloat16)
@@ -86,7 +106,7 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
             else contextlib.nullcontext()
         )
         with context:
-            hidden = causal.model(
+            hidden = self._body(
                 input_ids=inputs["input_ids"],
                 position_ids=inputs["position_ids"],
                 attention_mask=additive_mask(inputs["allowed"].cpu(), dtype).to(inputs["input_ids"].device),
