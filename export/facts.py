@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from export.failures import ExportError
 from schemas.bundle import Calibration, Thresholds
@@ -19,17 +19,20 @@ class Facts(BaseModel):
 
     calibration: Calibration | None = None
     thresholds: Thresholds | None = None
+    both_orders_within: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     training_digest: str | None = None
     trained_on: list[str] | None = None
     quality: dict[str, Any] | None = None
 
     def given(self) -> dict[str, Any]:
-        """The fields that are set."""
+        """The fields that are set; a margin of 0 is one: it takes an older margin away."""
         return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
 
 
-def read_facts(*paths: Path | None) -> Facts:
+def read_facts(*paths: Path | None, both_orders_within: float | None = None) -> Facts:
     """Merge JSON files of `Facts`, later ones first; a bare calibration (`{"a": ..., "b": ...}`) counts as one.
+
+    A margin that is given comes before all files.
 
     Raises:
         ExportError: a file cannot be read or says something unknown.
@@ -47,4 +50,6 @@ def read_facts(*paths: Path | None) -> Facts:
             raise ExportError(f"cannot read {path}: {error.strerror}") from error
         except (orjson.JSONDecodeError, ValidationError) as error:
             raise ExportError(f"{path} is no file of facts about a student: {error}") from error
+    if both_orders_within is not None:
+        merged["both_orders_within"] = both_orders_within
     return Facts(**merged)

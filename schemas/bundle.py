@@ -97,6 +97,13 @@ class BundleManifest(BaseModel):
     template_hash: str | None = Field(default=None, description="of the rendered golden prompts")
     calibration: Calibration = Field(default_factory=Calibration)
     thresholds: Thresholds = Field(default_factory=Thresholds)
+    both_orders_within: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None,
+        # Left out where it says nothing, so that the digests of bundles from before it stay what they were.
+        exclude_if=lambda margin: margin is None,
+        description="margin of the raw answer logit, in nats: a pair whose logit is nearer to 0 is judged in the other "
+        "order of its offers too, and the logits of both are averaged; null or 0: never",
+    )
     training_digest: str | None = Field(default=None, description="digest of the training data")
     trained_on: list[str] = Field(default_factory=list, description="names of the training sets, for evaluations")
     quality: dict[str, Any] = Field(default_factory=dict, description="measured quality, by test set")
@@ -108,6 +115,11 @@ class BundleManifest(BaseModel):
         if value.partition(".")[0] != MANIFEST_VERSION.partition(".")[0]:
             raise ValueError(f"manifest version {value!r} is unknown to this code, which reads {MANIFEST_VERSION}")
         return value
+
+    @field_validator("both_orders_within")
+    @classmethod
+    def _never_is_null(cls, value: float | None) -> float | None:
+        return value or None  # one way to say it, one digest
 
     @field_validator("files")
     @classmethod

@@ -56,6 +56,9 @@ def update(
     calibration: Annotated[Path | None, typer.Option(help="JSON: {a, b, fitted_on}, or facts.")] = None,
     quality: Annotated[Path | None, typer.Option(help="JSON: {quality, thresholds, trained_on, ...}.")] = None,
     version: Annotated[str | None, typer.Option(help="New semantic version.")] = None,
+    both_orders_within: Annotated[
+        float | None, typer.Option(min=0, help="Judge pairs whose answer logit is nearer to 0 in both orders; 0: none.")
+    ] = None,
 ) -> None:
     """Give a student another calibration, thresholds or measured quality without a new export.
 
@@ -68,7 +71,7 @@ def update(
 
     now = datetime.now(UTC)
     try:
-        facts = read_facts(calibration, quality)
+        facts = read_facts(calibration, quality, both_orders_within=both_orders_within)
         for folder in folders:
             manifest = update_facts(folder, facts, now, version)
             typer.echo(f"{folder}: {manifest.name} {manifest.version}, digest {manifest.digest()[:16]}")

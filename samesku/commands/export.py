@@ -42,6 +42,9 @@ def command(
         Path | None,
         typer.Option(help="JSON with any of quality, thresholds, calibration, training_digest, trained_on."),
     ] = None,
+    both_orders_within: Annotated[
+        float | None, typer.Option(min=0, help="Judge pairs whose answer logit is nearer to 0 in both orders; 0: none.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads of the verification; 0: one a core.")] = 0,
 ) -> None:
     """Merge adapter and base in fp32, export to ONNX with KV cache, verify, and write bundle and recipe.
@@ -66,7 +69,7 @@ def command(
             base=base,
             name=name,
             version=version,
-            facts=read_facts(calibration, quality),
+            facts=read_facts(calibration, quality, both_orders_within=both_orders_within),
             threads=threads,
             step=step,
         )

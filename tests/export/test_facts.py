@@ -27,7 +27,14 @@ def test_files_are_merged(tmp_path: Path) -> None:
     assert read_facts().given() == {}
 
 
-@pytest.mark.parametrize("content", [{"calibration": {"a": -1}}, {"unknown": 1}, [1]])
+def test_a_margin_comes_from_a_file_or_before_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "q.json", {"both_orders_within": 2.0})
+    assert read_facts(file).both_orders_within == 2.0
+    assert read_facts(file, both_orders_within=1.0).both_orders_within == 1.0
+    assert read_facts(file, both_orders_within=0.0).given() == {"both_orders_within": 0.0}
+
+
+@pytest.mark.parametrize("content", [{"both_orders_within": -1}, {"calibration": {"a": -1}}, {"unknown": 1}, [1]])
 def test_what_is_no_fact_is_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(ExportError, match="is no file of facts"):
         read_facts(write(tmp_path / "f.json", content))

@@ -58,6 +58,18 @@ def test_the_digest_is_of_what_judges() -> None:
     assert manifest().ref().digest == base
 
 
+def test_a_manifest_without_a_margin_is_what_it_was_before_there_was_one() -> None:
+    """Bundles that are out keep their digest, and so do the decisions that name it."""
+    assert manifest().digest() == "3777e5605368c78f75262c09f54179233d11bc7685a52d2c581f39b28ea6af53"
+    assert b"both_orders_within" not in manifest().dumps()
+    assert manifest(both_orders_within=0).dumps() == manifest().dumps()
+    assert manifest(both_orders_within=1.5).digest() != manifest().digest()
+    assert parse_manifest(manifest(both_orders_within=1.5).dumps()).both_orders_within == 1.5
+    for margin in (-1, math.inf, math.nan):
+        with pytest.raises(ValidationError, match="both_orders_within"):
+            manifest(both_orders_within=margin)
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a\\b", "", "a//b", "./a", "bundle.json"])
 def test_files_stay_inside_the_bundle(path: str) -> None:
     with pytest.raises(ValidationError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from schemas.bundle import BundleManifest
 from schemas.offer import Offer
@@ -16,12 +16,14 @@ class Judgement:
     """What the student says of one pair.
 
     `logit` is l(" same") - l(" different") at the answer slot, rounded to four decimals; `probability` its calibrated
-    sigmoid. The same pair has the same judgement in whatever company it was judged.
+    sigmoid. The same pair has the same judgement in whatever company it was judged. `orders` is 2 where the pair was
+    also judged with the candidate as the query, and all logits are means of both.
     """
 
     logit: float
     probability: float
     attributes: dict[Attribute, AttributeVerdict]
+    orders: Literal[1, 2] = 1
 
     @property
     def answer(self) -> Answer:

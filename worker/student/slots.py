@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,16 +49,28 @@ def attribute_verdict(values: list[float]) -> AttributeVerdict:
     )
 
 
-def judgement(values: list[list[float]], calibration: Calibration) -> Judgement:
+def answer_logit(values: list[list[float]]) -> float:
+    """l(" same") - l(" different") of the answer, which is the last slot, rounded."""
+    same, different = values[-1]
+    return round(same - different, LOGIT_DECIMALS)
+
+
+def mean_logits(one: list[list[float]], other: list[list[float]]) -> list[list[float]]:
+    """The mean of both orders' choice logits, slot by slot; exchanging the arguments changes no bit of it."""
+    return [[(x + y) / 2 for x, y in zip(*slots, strict=True)] for slots in zip(one, other, strict=True)]
+
+
+def judgement(values: list[list[float]], calibration: Calibration, orders: Literal[1, 2] = 1) -> Judgement:
     """A judgement from the choice logits of all slots, in the order of `SLOTS` (the answer is the last).
 
+    `orders` says in how many orders the pair was judged to get them.
     probability = sigmoid(a * (l_same - l_different) + b), Platt 1999.
     """
     named = {slot.name: logits for slot, logits in zip(SLOTS, values, strict=True)}
-    same, different = named["answer"]
-    logit = round(same - different, LOGIT_DECIMALS)
+    logit = answer_logit(values)
     return Judgement(
         logit=logit,
         probability=round(calibration.apply(logit), PROBABILITY_DECIMALS),
         attributes={name: attribute_verdict(named[name]) for name in ATTRIBUTES},
+        orders=orders,
     )

@@ -5,6 +5,10 @@ are batched and padded on the right. A row of an fp32 matrix product is added up
 the other rows, and masked tokens add zeros at the end of every sum; so the same pair has the same logits, bit for
 bit, alone, in any batch, and without the sharing (measured 0.0 on AVX-512; a test asks for equality). Between
 machines the last bits differ (some 1e-5), therefore published logits are rounded to four decimals.
+
+A causal model reads a pair in one order, and the other order may get another verdict. So a pair that is in doubt (the
+manifest's `both_orders_within` says how far) is judged in both, and the means of their logits decide: whichever offer
+is the query, the mean is the same. What is left: a pair beyond the margin in one order and within it in the other.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from worker.student.judge import Judgement
 from worker.student.recipe import MODEL_FILE, TOKENIZER_FILE
 from worker.student.sentence import write
 from worker.student.session import Past, Session
-from worker.student.slots import choice_logits, judgement
+from worker.student.slots import answer_logit, choice_logits, judgement, mean_logits
 from worker.student.tokens import Tokens
 
 
@@ -65,14 +69,25 @@ class Student:
         """Judge `query` (the side A) against each candidate; one judgement a candidate, in order."""
         if not candidates:
             return []
-        past = self._shared(query)
         suffixes = [self._tokens.suffix(query, candidate) for candidate in candidates]
-        found: dict[int, Judgement] = {}
-        for rows in batches([len(suffix) for suffix in suffixes], past.tokens):
-            logits = self._session.last_logits([suffixes[row] for row in rows], past.repeat(len(rows)), len(SLOTS))
-            for row, values in zip(rows, logits, strict=True):
-                found[row] = judgement(choice_logits(values, self._tokens.choices), self._manifest.calibration)
-        return [found[row] for row in range(len(suffixes))]
+        values = self._choice_logits(suffixes, self._shared(query))
+        margin = self._manifest.both_orders_within or 0.0
+        doubtful = [row for row, logits in enumerate(values) if abs(answer_logit(logits)) < margin]
+        # Each has another query now, so that nothing can be shared: whole prompts, from the first token.
+        prompts = [self._tokens.prompt(candidates[row], query) for row in doubtful]
+        exchanged = dict(zip(doubtful, self._choice_logits(prompts, self._session.empty()), strict=True))
+        calibration = self._manifest.calibration
+        return [
+            judgement(mean_logits(logits, exchanged[row]), calibration, 2)
+            if row in exchanged
+            else judgement(logits, calibration)
+            for row, logits in enumerate(values)
+        ]
+
+    def with_both_orders_within(self, margin: float | None) -> Student:
+        """This student with another margin (None: each pair is judged once), in the manifest and its digest too."""
+        fields = {**self._manifest.model_dump(), "both_orders_within": margin}
+        return Student(BundleManifest.model_validate(fields), self._session, self._tokens)
 
     def explain(self, query: Offer, candidate: Offer, judgement: Judgement, answer: Answer | None = None) -> Rationale:
         """The rationale of a judgement with its sentence, whose quotes are substrings of the two listings.
@@ -91,6 +106,15 @@ class Student:
         )
         quotes = (Quote(offer=query.key, text=sentence.quote_a), Quote(offer=candidate.key, text=sentence.quote_b))
         return rationale.model_copy(update={"sentence": sentence.text, "quotes": quotes})
+
+    def _choice_logits(self, continuations: Sequence[Sequence[int]], past: Past) -> list[list[list[float]]]:
+        """The rounded choice logits [slots][choices] of each continuation of `past` (of batch 1), in their order."""
+        found: dict[int, list[list[float]]] = {}
+        for rows in batches([len(ids) for ids in continuations], past.tokens):
+            logits = self._session.last_logits([continuations[row] for row in rows], past.repeat(len(rows)), len(SLOTS))
+            for row, values in zip(rows, logits, strict=True):
+                found[row] = choice_logits(values, self._tokens.choices)
+        return [found[row] for row in range(len(continuations))]
 
     def _shared(self, query: Offer) -> Past:
         """Keys and values of the query's part; the last one is kept, for explanations follow judgements."""

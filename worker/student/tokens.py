@@ -67,6 +67,10 @@ class Tokens:
         """What follows the prefix for one candidate; the last ids are the slots' labels."""
         return [*self.encode(render_candidate(query, candidate)), *self.labels]
 
+    def prompt(self, query: Offer, candidate: Offer) -> list[int]:
+        """Prefix and suffix: a whole prompt, where nothing is shared."""
+        return [*self.prefix(query), *self.suffix(query, candidate)]
+
     def _single(self, text: str) -> int:
         ids = self.encode(text)
         if len(ids) != 1:

@@ -62,10 +62,13 @@ def test_update(tiny_student: Path, tmp_path: Path, capsys: Output) -> None:
     folders = [Path(shutil.copytree(tiny_student / name, tmp_path / name)) for name in ("bundle", "tiny")]
     facts = tmp_path / "calibration.json"
     facts.write_text(json.dumps({"a": 0.5, "b": 0.125, "fitted_on": "validation"}))
-    assert call("bundle", "update", *folders, "--calibration", facts, "--version", "0.1.1") == 0
+    given = ("--calibration", facts, "--version", "0.1.1", "--both-orders-within", "1.5")
+    assert call("bundle", "update", *folders, *given) == 0
     first, second = (load_manifest(folder) for folder in folders)
     assert first == second
-    assert (first.calibration.b, first.version) == (0.125, "0.1.1")
+    assert (first.calibration.b, first.version, first.both_orders_within) == (0.125, "0.1.1", 1.5)
+    assert call("bundle", "update", *folders, "--both-orders-within", "0") == 0
+    assert load_manifest(folders[0]).both_orders_within is None
     assert call("bundle", "update", tmp_path, "--calibration", facts) == 1
     assert "is no bundle" in capsys.readouterr().err
 

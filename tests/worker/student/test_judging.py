@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from schemas.bundle import MANIFEST_FILE, BundleError
 from schemas.grammar import is_grounded
 from schemas.offer import Offer
 from schemas.prompt import SLOTS, quotable
-from schemas.rationale import ATTRIBUTES
+from schemas.rationale import ATTRIBUTES, AttributeVerdict
 from worker.student.session import Session
 from worker.student.student import Student
 from worker.student.tokens import Tokens
@@ -41,6 +42,67 @@ def test_a_pair_is_judged_alike_in_any_company(student: Student) -> None:
     assert student.judge(QUERY, CANDIDATES) == alone
     assert student.judge(QUERY, CANDIDATES[::-1]) == alone[::-1]
     assert student.judge(QUERY, CANDIDATES[5:8] * 9) == alone[5:8] * 9
+
+
+@pytest.fixture(scope="module")
+def careful(student: Student) -> Student:
+    """With a margin that about half of the pairs are within."""
+    sizes = sorted(abs(student.judge(pair.query, [pair.candidate])[0].logit) for pair in PAIRS)
+    return student.with_both_orders_within(sizes[len(sizes) // 2])
+
+
+def shares_of(verdict: AttributeVerdict) -> tuple[float, float, float]:
+    return verdict.p_same, verdict.p_different, verdict.p_unknown
+
+
+def test_a_pair_within_the_margin_is_judged_in_both_orders(student: Student, careful: Student) -> None:
+    margin = careful.manifest.both_orders_within
+    assert margin is not None
+    orders = set()
+    for pair in PAIRS:
+        (found,), (once,) = (judge.judge(pair.query, [pair.candidate]) for judge in (careful, student))
+        orders.add(found.orders)
+        if found.orders == 1:
+            assert abs(once.logit) >= margin
+            assert found == once
+        else:
+            assert abs(once.logit) < margin
+            (exchanged,) = student.judge(pair.candidate, [pair.query])
+            assert found.logit == pytest.approx((once.logit + exchanged.logit) / 2, abs=1e-4)
+            for name, verdict in found.attributes.items():  # the softmax of mean logits is a geometric mean
+                sides = (once.attributes[name], exchanged.attributes[name])
+                shares = [math.sqrt(a * b) for a, b in zip(*map(shares_of, sides), strict=True)]
+                assert shares_of(verdict) == pytest.approx([share / sum(shares) for share in shares], abs=1e-6)
+    assert orders == {1, 2}
+
+
+def test_with_both_orders_too_a_pair_is_judged_alike_in_any_company(careful: Student) -> None:
+    alone = [careful.judge(QUERY, [candidate])[0] for candidate in CANDIDATES]
+    assert {judgement.orders for judgement in alone} == {1, 2}
+    assert careful.judge(QUERY, CANDIDATES) == alone
+    assert careful.judge(QUERY, CANDIDATES[::-1]) == alone[::-1]
+    assert careful.judge(QUERY, CANDIDATES[5:8] * 9) == alone[5:8] * 9
+
+
+def test_a_pair_that_both_orders_doubt_has_one_judgement(student: Student) -> None:
+    always = student.with_both_orders_within(1e6)
+    for pair in PAIRS:
+        assert always.judge(pair.query, [pair.candidate]) == always.judge(pair.candidate, [pair.query])
+
+
+def test_the_margin_is_part_of_the_digest(student: Student, careful: Student) -> None:
+    assert careful.manifest.digest() != student.manifest.digest()
+    assert careful.with_both_orders_within(0).manifest.digest() == student.manifest.digest()
+
+
+def test_a_pair_of_both_orders_is_explained_from_the_side_of_the_query(careful: Student) -> None:
+    pair = next(pair for pair in PAIRS if careful.judge(pair.query, [pair.candidate])[0].orders == 2)
+    judgement = careful.judge(pair.query, [pair.candidate])[0]
+    rationale = careful.explain(pair.query, pair.candidate, judgement)
+    assert rationale.attributes == judgement.attributes
+    assert [quote.offer for quote in rationale.quotes] == [pair.query.key, pair.candidate.key]
+    assert rationale.sentence is not None
+    assert SENTENCE.fullmatch(rationale.sentence)
 
 
 def test_verdicts_of_the_tiny_student_vary(student: Student) -> None:
