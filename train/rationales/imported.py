@@ -9,7 +9,6 @@ aside: the pair keeps its label and its derived verdicts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,9 @@ from schemas.prompt import quotable
 from schemas.rationale import Attribute, Verdict
 from schemas.text import clean
 from train.pairs.pairs import data_root, read_rows
+from train.rationales.door import ImportReport as ImportReport
+from train.rationales.door import admit
+from train.rationales.records import OfferRef, Provenance, RationaleRecord
 from train.rationales.verdicts import SentenceTarget, Targets
 
 SAME_FROM = 0.8
@@ -124,17 +126,6 @@ def _quotable(texts: tuple[str, str], quotes: tuple[str, str]) -> bool:
     )
 
 
-@dataclass
-class ImportReport:
-    """How many rationales were read, kept and set aside, and why."""
-
-    read: int = 0
-    kept: int = 0
-    teacher_denies_label: int = 0
-    contradictory: int = 0
-    verdicts: dict[str, int] = field(default_factory=dict)
-
-
 def imported_rows(
     root: Path | None = None, teachers: tuple[str, ...] = ("gpt-4o", "gpt-4o-mini-2024-07-18")
 ) -> list[dict[str, Any]]:
@@ -143,19 +134,35 @@ def imported_rows(
     return [row for row in read_rows(path) if row.get("style") == STYLE and row.get("teacher") in teachers]
 
 
+def record_of(row: dict[str, Any], left: Offer, right: Offer) -> RationaleRecord:
+    """One structured row in the common form; ``left`` and ``right`` are the offers, in the row's order.
+
+    ``teacher_answer`` is what the teacher said; rows that lack it follow the label that their prompt revealed.
+    """
+    label = int(row["label"])
+    told = row.get("teacher_answer")
+    said = int(told) if told in (0, 1) else (1 - label if row.get("teacher_agrees_with_label") is False else label)
+    attributes = list(row.get("attributes") or [])
+    targets = normalise(attributes, said, left, right, str(row["teacher"]))
+    return RationaleRecord(
+        pair_id=str(row.get("pair_id") or f"{left.offer_id}#{right.offer_id}"),
+        left=OfferRef.of(left),
+        right=OfferRef.of(right),
+        verdicts=targets.verdicts,
+        answer="same" if said == 1 else "different",
+        sentence=targets.sentence,
+        explanation=str(row.get("explanation") or ""),
+        provenance=Provenance(
+            teacher=targets.source,
+            prompt_version=str(row.get("style") or "unknown"),
+            # Never assumed of a row that does not say: a teacher that knew the label cannot judge the student.
+            prompt_revealed_label=row.get("prompt_revealed_label") is not False,
+            source=str(row.get("source") or "imported"),
+            fields_shown=tuple(str(name) for name in row.get("teacher_fields_shown") or ()),
+        ),
+    )
+
+
 def import_row(row: dict[str, Any], left: Offer, right: Offer, report: ImportReport) -> Targets | None:
     """Targets of one row, or None when the rationale must be set aside; the report counts either."""
-    report.read += 1
-    label = int(row["label"])
-    if row.get("teacher_agrees_with_label") is False:
-        report.teacher_denies_label += 1
-        return None
-    targets = normalise(list(row.get("attributes") or []), label, left, right, str(row["teacher"]))
-    if targets.contradicts(label):
-        report.contradictory += 1
-        return None
-    report.kept += 1
-    for name, verdict in targets.verdicts.items():
-        key = f"{name}:{verdict}"
-        report.verdicts[key] = report.verdicts.get(key, 0) + 1
-    return targets
+    return admit(record_of(row, left, right), left, right, int(row["label"]), report)
