@@ -55,6 +55,38 @@ def sft(
 
 
 @app.command()
+def score(
+    run: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of a run, with its adapter.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="JSON Lines to write, gzipped: one scored pair a line.")],
+    sets: Annotated[
+        str, typer.Option(help="valid, test, or one set as abt-buy:valid; several are joined by commas.")
+    ] = "valid",
+    base: Annotated[str | None, typer.Option(help="Base model; default: the one that training.json names.")] = None,
+) -> None:
+    """Score evaluation sets with base and adapter in torch, without an export; the logits are not calibrated."""
+    from export.base import BaseModelError
+    from train.pairs.pairs import PairFileError
+    from train.sft.scorer import load_student
+    from train.sft.scores import UnknownSetError, evaluation_sets, score_sets, write_scores
+
+    adapter = run / "adapter"
+    if not (adapter / "adapter_config.json").is_file():
+        raise CommandError(f"{run} holds no adapter: the run is not finished, or it is no run of `samesku train sft`")
+    try:
+        chosen = evaluation_sets([name.strip() for name in sets.split(",")])
+        trained = run / "training.json"
+        named = orjson.loads(trained.read_bytes())["config"]["base"] if trained.is_file() else "default"
+        model, encoder = load_student(base or named, adapter)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            tasks = {name: progress.add_task(":".join(name), total=len(pairs)) for name, pairs in chosen.items()}
+            rows = score_sets(model, encoder, chosen, lambda name, done: progress.advance(tasks[name], done))
+    except (PairFileError, BaseModelError, UnknownSetError) as error:
+        raise CommandError(str(error)) from error
+    write_scores(out, rows)
+    typer.echo(out)
+
+
+@app.command()
 def calibrate(
     out: Annotated[
         Path, typer.Option(help="JSON to write: calibration, thresholds, quality of validation, training data.")

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from train.pairs.mixture import Mixture, build_mixture
+from train.sft.precision import fast_bf16
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -44,18 +45,6 @@ class SftConfig(BaseModel):
     threads: int = 0
     compiled: bool | None = None
     """Whether the model's body is compiled (two minutes at the start); unset: for 200 steps or more, if it can be."""
-
-
-def fast_bf16() -> bool:
-    """Whether bfloat16 matrix products are faster than float32 here: only on a GPU or with AMX tiles."""
-    import torch
-
-    if torch.cuda.is_available():
-        return True
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
 
 
 def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None) -> Path:
