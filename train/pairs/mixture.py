@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from schemas.identifiers import codes, gtin14
@@ -18,18 +18,13 @@ from schemas.offer import Offer
 from schemas.text import clean
 from train.pairs.guard import Guard
 from train.pairs.pairs import Pair, data_root, read_pairs
-from train.pairs.splits import clusters_of_offers, stages_of_clusters
+from train.pairs.products import SPLIT_FILES, held_offers_of, split_files, stage_pairs, touching
+from train.pairs.shares import stable_share as stable_share
 from train.rationales.derive import derive
 from train.rationales.imported import ImportReport, import_row, imported_rows
 from train.rationales.verdicts import Targets
 
-TRAIN_FILES = {
-    "abt-buy": ("abt-buy/train.jsonl.gz",),
-    "amazon-google": ("amazon-google/train.jsonl.gz",),
-    "wdc-computers": ("wdc-lspc-computers/train_medium.jsonl.gz", "wdc-lspc-computers/train_small.jsonl"),
-    "wdc-cameras": ("wdc-lspc-cameras/train_medium.jsonl.gz", "wdc-lspc-cameras/train_small.jsonl"),
-}
-WDC_PRODUCTS = ("train_small", "train_medium", "valid_small", "valid_medium")
+ORIGINS = (*SPLIT_FILES, "wdc-products")
 # A brand must be stated by this many offers before a title's first word is read as that brand.
 MIN_BRAND_OFFERS = 3
 # Sellers who fill the model field leave the code out of the title: shown in this share of offers that have a code.
@@ -50,12 +45,23 @@ class TrainingPair:
 
 @dataclass
 class Mixture:
-    """The training pairs with what was read and dropped on the way; ``digest`` names the data in the bundle."""
+    """The training pairs with what was read and dropped on the way; ``digest`` names the data in the bundle.
+
+    Attributes:
+        pairs: in the order of training.
+        counts: pairs by ``origin:label``.
+        dropped: pairs by origin that the guard dropped.
+        rationales: what became of the teacher's rationales.
+        held_out: pairs by origin that touch a product held out of training.
+        left_out: origins that were not read at all.
+    """
 
     pairs: list[TrainingPair]
     counts: dict[str, int]
     dropped: dict[str, int]
     rationales: ImportReport
+    held_out: dict[str, int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 over the sorted ids, titles and labels of every training pair."""
@@ -76,11 +82,6 @@ def known_brands(pairs: Iterable[Pair]) -> frozenset[str]:
     return frozenset(
         brand for brand, count in counts.items() if count >= MIN_BRAND_OFFERS and len(brand) > 1 and not brand.isdigit()
     )
-
-
-def stable_share(seed: int, text: str) -> float:
-    """A number in [0, 1) that depends on seed and text alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:7]) / 2**56
 
 
 def with_model_field(offer: Offer, seed: int) -> Offer:
@@ -118,35 +119,52 @@ def with_gtins(pair: Pair, seed: int) -> Pair:
     )
 
 
-def _wdc_products(root: Path) -> list[Pair]:
-    clusters = clusters_of_offers(root)
-    stages = stages_of_clusters(set(clusters.values()))
-    pairs: dict[tuple[str, str], Pair] = {}
-    for name in WDC_PRODUCTS:
-        for pair in read_pairs(root / "wdc-products-80cc" / f"{name}.jsonl.gz", "wdc-products"):
-            if all(stages[clusters[offer.offer_id]] == "sft" for offer in (pair.left, pair.right)):
-                pairs.setdefault(pair.id_key(), pair)
-    return list(pairs.values())
-
-
 def _unique(pairs: Iterable[Pair]) -> list[Pair]:
     return list({(*pair.title_key(), pair.left.description or ""): pair for pair in pairs}.values())
 
 
-def build_mixture(root: Path | None = None, seed: int = 17, limit: int | None = None) -> Mixture:
+def build_mixture(
+    root: Path | None = None,
+    seed: int = 17,
+    limit: int | None = None,
+    *,
+    leave_out: Collection[str] = (),
+    hold_products: float = 0.0,
+    hold_seed: int = 17,
+) -> Mixture:
     """Read, guard and annotate the whole mixture (about half a minute).
 
     Args:
         root: the data folder; ``SAMESKU_DATA`` by default.
         seed: of the choice of offers whose code is moved to the model field.
         limit: keep only so many pairs, a uniform sample (for tests and trials).
+        leave_out: origins (of ``ORIGINS``) that are not read at all: leave-one-dataset-out. Only what is named is left
+            out: without ``wdc-computers`` the offers of ``wdc-products``, other shops' of the same kinds, stay.
+        hold_products: share of each set's product groups that training must not touch (:mod:`train.pairs.products`).
+            WDC Products needs none: its report products are in no training pair anyway.
+        hold_seed: of the choice of those groups, apart from ``seed`` so that runs of several seeds hold out the same.
+
+    Raises:
+        ValueError: an origin to leave out is not known, or ``hold_products`` is no share below 1.
     """
+    unknown = set(leave_out) - set(ORIGINS)
+    if unknown:
+        raise ValueError(f"leave_out: no origin {', '.join(sorted(unknown))!r} (known: {', '.join(ORIGINS)})")
     base = root or data_root()
     guard = Guard.of_data(base)
     pairs: list[Pair] = []
-    for origin, files in TRAIN_FILES.items():
-        pairs += guard.filter(_unique(pair for file in files for pair in read_pairs(base / file, origin)))
-    pairs += guard.filter(_wdc_products(base))
+    held_out: dict[str, int] = {}
+    for origin in (name for name in SPLIT_FILES if name not in leave_out):
+        files = split_files(origin)["train"]
+        kept = guard.filter(_unique(pair for file in files for pair in read_pairs(base / file, origin)))
+        if hold_products:
+            held = held_offers_of(base, origin, hold_products, hold_seed)
+            touched = {id(pair) for pair in touching(kept, held, both=False)}
+            kept = [pair for pair in kept if id(pair) not in touched]
+            held_out[origin] = len(touched)
+        pairs += kept
+    if "wdc-products" not in leave_out:
+        pairs += guard.filter(stage_pairs(base, "sft"))
     brands = known_brands(pairs)
     report = ImportReport()
     by_ids = {pair.id_key(): pair for pair in pairs if pair.origin == "wdc-products"}
@@ -172,7 +190,7 @@ def build_mixture(root: Path | None = None, seed: int = 17, limit: int | None = 
     random.Random(seed).shuffle(annotated)
     annotated = annotated[:limit]
     counts = Counter(f"{item.pair.origin}:{item.pair.label}" for item in annotated)
-    return Mixture(annotated, dict(sorted(counts.items())), guard.dropped, report)
+    return Mixture(annotated, dict(sorted(counts.items())), guard.dropped, report, held_out, tuple(sorted(leave_out)))
 
 
 def _ids(row: dict[str, object]) -> tuple[str, str]:
