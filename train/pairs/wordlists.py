@@ -1,0 +1,92 @@
+"""What sellers say around a product, in two lists that share no entry: one to train on, one to measure with.
+
+A suite that repeated the training words would measure memory. Codes, units and colours cannot all be kept apart (the
+listings bring their own), so what is kept apart is what the augmentation or a suite *adds*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WordList:
+    """What may be added to a listing; every entry is clean text (:func:`schemas.text.clean`).
+
+    Attributes:
+        promotions: what praises the offer and says nothing of the product.
+        tags: region, plug, platform and shipping notes that do not change the product.
+        brands: single-word brands that may replace another.
+        packs: phrases of a pack size; ``{n}`` is the number.
+        pack_sizes: numbers of pieces that may stand in a phrase.
+        colours: colour names that may replace another or be added.
+    """
+
+    promotions: tuple[str, ...]
+    tags: tuple[str, ...]
+    brands: tuple[str, ...]
+    packs: tuple[str, ...]
+    pack_sizes: tuple[int, ...]
+    colours: tuple[str, ...]
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    return tuple(entry for part in text.replace("\n", ",").split(",") if (entry := " ".join(part.split())))
+
+
+TRAINING = WordList(
+    promotions=_entries("""
+        sale, new, brand new, free shipping, best price, original, genuine, hot deal, special offer, top quality,
+        100% authentic, in stock, fast delivery, lowest price, clearance, buy now, limited offer, official,
+        price drop, great value, retail box, factory sealed, neu, oferta, angebot, nouveau, prijzen, online kaufen,
+        wholesale, best seller, save today, deal of the day, free returns, nib, bnib
+    """),
+    tags=_entries("""
+        us version, eu plug, uk plug, us stock, eu stock, international version, ships from usa, amazon.com, ebay,
+        walmart, newegg, free p&p, eu import, bulk packaging, oem packaging, retail packaging, with warranty,
+        2 year warranty, english manual, multi language, deutsche ware, de, fr, us
+    """),
+    brands=_entries("""
+        sony, canon, nikon, samsung, panasonic, lg, hp, dell, asus, acer, kingston, corsair, seagate, crucial, intel,
+        amd, logitech, apple, microsoft, epson, brother, jabra, razer, gigabyte, msi, bosch, braun, casio, citizen,
+        pioneer, kenwood, sandisk, transcend, adobe, intuit, symantec, corel, shimano, maxxis, sram, tp-link,
+        ubiquiti, jvc, sanyo, whirlpool, frigidaire, electrolux, fujitsu, huawei, nokia
+    """),
+    packs=_entries("""
+        pack of {n}, {n}-pack, {n} pack, set of {n}, {n} pcs, {n}pcs, {n} count, {n} pieces, box of {n}, {n}pk
+    """),
+    pack_sizes=(2, 3, 4, 5, 6, 10, 12, 20),
+    colours=_entries("black, white, red, blue, silver, grey, pink, gold, brown, navy, beige, titanium"),
+)
+
+EVALUATION = WordList(
+    promotions=_entries("""
+        today only, great deal, must have, super price, discount, bargain, unbeatable, flash sale, weekend special,
+        hot item, top rated, customer favourite, outlet, genuine article, a+ quality, rabatt, promo, soldes
+    """),
+    tags=_entries("""
+        au stock, uk version, eu version, usa import, global version, china stock, ch plug, au plug, best buy,
+        alibaba, rakuten, dispatched from germany, same day dispatch, with invoice, 1 year warranty, uk seller
+    """),
+    brands=_entries("""
+        toshiba, olympus, garmin, netgear, lenovo, lexmark, plantronics, belkin, sharp, viewsonic, philips, lacie,
+        zotac, sennheiser, makita, siemens, fujifilm, xerox, buffalo, sigma
+    """),
+    packs=_entries("case of {n}, {n} ct, {n} pc, {n} set, {n}-pk"),
+    pack_sizes=(7, 8, 9, 15, 16, 18, 24, 25),
+    colours=_entries("green, yellow, purple, orange, bronze, turquoise, burgundy, copper"),
+)
+
+# Brands that titles name although no brand field of the data does; they are only recognised by this list.
+WELL_KNOWN_BRANDS = frozenset(
+    entry
+    for entry in (*TRAINING.brands, *EVALUATION.brands, *_entries("""
+        bose, yamaha, denon, onkyo, haier, hitachi, mitsubishi, kodak, tomtom, vizio, uniden, motorola, blackberry,
+        linksys, cisco, d-link, iomega, maxtor, verizon, sirius, klipsch, polk, boston, alpine, kitchenaid, delonghi,
+        hoover, dyson, bissell, oster, cuisinart, frigidaire, ge, maytag, danby, sunbeam, omnimount, sanus, peerless,
+        case-logic, lowepro, tamrac, tamron, tokina, leica, pentax, ricoh, gopro, dji, manfrotto, western, hgst, wd,
+        pny, adata, patriot, mushkin, evga, asrock, supermicro, antec, thermaltake, nzxt, xfx, sapphire, hynix, micron,
+        lexar, hyperx, nvidia, qnap, synology, tripp, apc, startech, monster, speck, griffin, incase, otterbox, fuji,
+        seiko, tissot, hamilton, oris, omega, tudor, rolex, fossil, hanowa, festina, certina, giant, sidi, giro
+    """))
+)  # fmt: skip
