@@ -7,7 +7,6 @@ from typing import Annotated
 
 import orjson
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -33,23 +32,17 @@ def sft(
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many pairs (a trial).")] = None,
 ) -> None:
     """LoRA fine-tuning on the data of SAMESKU_DATA. A run that was stopped goes on from its last checkpoint."""
-    import tomllib
-
     from export.base import BaseModelError
     from train.pairs.pairs import PairFileError
-    from train.sft.recipe import SftConfig, run_sft
+    from train.sft.config import ConfigFileError, read_config
+    from train.sft.recipe import run_sft
 
-    given = {"base": base, "max_steps": max_steps, "epochs": epochs, "seed": seed, "limit": limit}
     try:
-        values = tomllib.loads(config.read_text()) if config else {}
-        values.update({name: value for name, value in given.items() if value is not None})
-        adapter = run_sft(SftConfig.model_validate(values), out)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        valid = ", ".join(sorted(SftConfig.model_fields))
-        raise typer.BadParameter(f"{config}: {key}: {first['msg']} (valid keys: {valid})") from error
-    except (PairFileError, BaseModelError, tomllib.TOMLDecodeError) as error:
+        given = read_config(config, base=base, max_steps=max_steps, epochs=epochs, seed=seed, limit=limit)
+        adapter = run_sft(given, out)
+    except ConfigFileError as error:
+        raise typer.BadParameter(str(error)) from error
+    except (PairFileError, BaseModelError, ValueError) as error:
         raise CommandError(str(error)) from error
     typer.echo(adapter)
 
@@ -105,7 +98,7 @@ def calibrate(
     from functools import partial
 
     from schemas.bundle import BundleError
-    from train.calibration import UncalibratableError, fit
+    from train.calibration.fit import UncalibratableError, fit
     from train.evaluation.evaluate import judge_pairs
     from train.pairs.guard import validation_files
     from train.pairs.pairs import PairFileError, read_pairs

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.calibration import UncalibratableError, fit
+from train.calibration.fit import UncalibratableError, fit
 from train.evaluation.metrics import Bools, Floats
 
 
