@@ -91,11 +91,11 @@ def stratified_rates(
     low, high = clopper_pearson(p[..., 0] * effective, effective, confidence)
     lower, upper = clopper_pearson(p[..., 0] * effective, effective, 2 * confidence - 1)
     uncovered = np.where(m > 0, 0.0, n).sum(-1)
-    share = uncovered / (uncovered + part)
+    share = np.divide(uncovered, uncovered + part, out=np.zeros(part.shape), where=uncovered + part > 0)
     census = ((m == n) & (part[..., None] > 0)).all(-1)
 
     def whole(bound: Floats, at_worst: float) -> Floats:
-        return np.where(census, p[..., 0], (1 - share) * bound + share * at_worst)
+        return np.asarray(np.where(census, p[..., 0], (1 - share) * bound + share * at_worst), dtype=np.float64)
 
     return Rates(
         rate, whole(low, 0.0), whole(high, 1.0), whole(lower, 0.0), whole(upper, 1.0),
