@@ -1,8 +1,8 @@
 """Agreement between reviewers beyond chance: Cohen's kappa of each two, Fleiss' kappa of all. Pure.
 
 The coefficients are statsmodels' (Cohen 1960, Educational and Psychological Measurement 20; Fleiss 1971, Psychological
-Bulletin 76); the intervals are percentile bootstrap over items, for which the same formulas run along an axis. Where all reviewers use one category only, chance
-agreement is 1 and kappa is 0/0: that is said, not turned into a number.
+Bulletin 76); the intervals are percentile bootstrap over items, for which the same formulas run along an axis. Where
+all reviewers use one category only, chance agreement is 1 and kappa is 0/0: that is said, not turned into a number.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def cohen(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Kappa:
         return Kappa(size, observed, None, note=ONE_CATEGORY)
     # Resampling items is resampling the cells of their table.
     resampled = np.random.default_rng(seed).multinomial(size, table.ravel() / size, RESAMPLES)
-    values = cohens_along(resampled.reshape(-1, *table.shape))
+    values = cohen_along(resampled.reshape(-1, *table.shape))
     return _interval(size, observed, float(cohens_kappa(table, return_results=False)), values)
 
 
@@ -88,9 +88,29 @@ def fleiss(counts: Sequence[Sequence[int]], seed: int = 0) -> Kappa:
     if (table.sum(0) > 0).sum() == 1:
         return Kappa(len(table), observed, None, note=ONE_CATEGORY)
     rng = np.random.default_rng(seed)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = [fleiss_kappa(table[rng.integers(len(table), size=len(table))]) for _ in range(RESAMPLES)]
-    return _interval(len(table), observed, float(fleiss_kappa(table)), np.array(values))
+    drawn = (rng.integers(len(table), size=(BATCH, len(table))) for _ in range(RESAMPLES // BATCH))
+    values = np.concatenate([fleiss_along(table[rows]) for rows in drawn])
+    return _interval(len(table), observed, float(fleiss_kappa(table)), values)
+
+
+def cohen_along(tables: Numbers) -> Floats:
+    """[...] of [..., categories, categories]: the library's coefficient of many tables at once; NaN where undefined."""
+    size = tables.sum((-2, -1))
+    observed = np.trace(tables, axis1=-2, axis2=-1) / size
+    return _beyond_chance(observed, (tables.sum(-1) * tables.sum(-2)).sum(-1) / size**2)
+
+
+def fleiss_along(counts: Numbers) -> Floats:
+    """[...] of [..., items, categories]: the library's coefficient of many samples at once; NaN where undefined."""
+    raters = counts[..., 0, :].sum(-1)
+    observed = ((counts**2).sum(-1).mean(-1) - raters) / (raters * (raters - 1))
+    shares = counts.sum(-2) / (raters * counts.shape[-2])[..., None]
+    return _beyond_chance(observed, (shares**2).sum(-1))
+
+
+def _beyond_chance(observed: Floats, chance: Floats) -> Floats:
+    undefined = np.full(np.shape(chance), np.nan)
+    return np.asarray(np.divide(observed - chance, 1 - chance, out=undefined, where=chance < 1 - 1e-12))
 
 
 def _interval(items: int, observed: float, value: float, resampled: Floats) -> Kappa:
