@@ -133,3 +133,48 @@ def calibrate(
         facts["trained_on"] = sorted({key.rpartition(":")[0] for key in data["counts"]})
     out.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
     console.print(f"threshold {fitted.thresholds.match}, validation F1 {facts['quality']}", highlight=False)
+
+
+@app.command()
+def mine(
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Pair file to write: .jsonl or .jsonl.gz.")],
+    redis_url: Annotated[
+        str | None, typer.Option(help="Redis for the index; default: one of our own, started and ended here.")
+    ] = None,
+    per_offer: Annotated[int, typer.Option(min=1, help="Negatives of an offer, at most.")] = 3,
+    depth: Annotated[int, typer.Option(min=1, help="Only among so many of the index's candidates.")] = 10,
+    both_known: Annotated[bool, typer.Option(help="Only candidates whose own match is known: fewer, safer.")] = False,
+    leave_out: Annotated[list[str] | None, typer.Option(help="A set that is not read; may be given again.")] = None,
+    hold_products: Annotated[float, typer.Option(min=0, help="As in training: share of products held out.")] = 0.0,
+    risk: Annotated[
+        bool, typer.Option(help="Also hide 40% of the known matches and count how many of them are mined.")
+    ] = False,
+) -> None:
+    """Mine hard negatives for training from the blocking index, out of the data of SAMESKU_DATA."""
+    from contextlib import ExitStack
+
+    from samesku.blocked import BlockedPools
+    from samesku.embedded.redis import EmbeddedRedis
+    from samesku.embedded.supervise import EmbeddedError
+    from train.pairs.mining import MiningRule, count_by_origin, hidden_matches, write_mined
+    from train.pairs.mining import mine as mine_pairs
+    from train.pairs.pairs import PairFileError, data_root
+    from train.pairs.sources import read_sources
+
+    console = Console(stderr=True)
+    rule = MiningRule(per_offer=per_offer, depth=depth, both_known=both_known)
+    try:
+        sources = read_sources(data_root(), leave_out=leave_out or (), hold_products=hold_products)
+        sources.guard.dropped.clear()  # from here on it counts mined pairs
+        with ExitStack() as stack:
+            blocking = BlockedPools(redis_url or stack.enter_context(EmbeddedRedis()).address)
+            mined = mine_pairs(sources.pairs, blocking, sources.guard, rule)
+            for origin, (found, wrong) in hidden_matches(sources.pairs, blocking, rule).items() if risk else ():
+                console.print(f"{origin}: of {found} mined, {wrong} are matches that were hidden", highlight=False)
+    except (PairFileError, ValueError, EmbeddedError) as error:
+        raise CommandError(str(error)) from error
+    write_mined(out, mined)
+    dropped = sources.guard.dropped
+    for origin, count in count_by_origin(mined).items():
+        console.print(f"{origin}: {count} mined, {dropped.get(origin, 0)} guarded", highlight=False)
+    typer.echo(out)

@@ -1,7 +1,6 @@
-"""The training mixture: which pairs, from where, with which targets, after the guard.
+"""The training mixture: the pairs that may be trained on, with what the slots and the sentence should say.
 
-Sources: the train splits of Abt-Buy and Amazon-Google, WDC LSPC computers and cameras (medium and small), and WDC
-Products pairs whose both products belong to the SFT stage, with the teacher's rationales where there are any.
+The teacher's rationales are taken where there are any; what can be derived from the label is derived for the others.
 """
 
 from __future__ import annotations
@@ -13,21 +12,22 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from schemas.identifiers import codes, gtin14
+from schemas.identifiers import gtin14
 from schemas.offer import Offer
 from schemas.text import clean
-from train.pairs.guard import Guard
-from train.pairs.pairs import Pair, data_root, read_pairs
-from train.pairs.products import SPLIT_FILES, held_offers_of, split_files, stage_pairs, touching
+from train.pairs.mining import read_mined
+from train.pairs.noise import move_code
+from train.pairs.pairs import Pair, data_root
 from train.pairs.shares import stable_share as stable_share
+from train.pairs.sources import read_sources
 from train.rationales.derive import derive
 from train.rationales.imported import ImportReport, import_row, imported_rows
 from train.rationales.verdicts import Targets
 
-ORIGINS = (*SPLIT_FILES, "wdc-products")
 # A brand must be stated by this many offers before a title's first word is read as that brand.
 MIN_BRAND_OFFERS = 3
-# Sellers who fill the model field leave the code out of the title: shown in this share of offers that have a code.
+# Sellers who fill the model field leave the code out of the title: shown in this share of offers that have a code, and
+# with the noise of an epoch (:mod:`train.pairs.noise`) in a third.
 MODEL_FIELD_SHARE = 0.25
 # No training set has GTINs, catalogues do: so many pairs are given made-up ones, equal for a match, else unequal;
 GTIN_SHARE = 0.1
@@ -89,16 +89,7 @@ def with_model_field(offer: Offer, seed: int) -> Offer:
 
     None of the training sets has a model field; production catalogues do.
     """
-    found = codes(clean(offer.title))
-    if offer.model_number or not found or stable_share(seed, offer.key) >= MODEL_FIELD_SHARE:
-        return offer
-    best = max(found, key=lambda code: (len(code), code))
-    words = offer.title.split()
-    rest = [word for word in words if best not in codes(clean(word))]
-    if len(rest) < 2 or len(rest) == len(words):
-        return offer
-    moved = next(word for word in words if best in codes(clean(word)))
-    return offer.model_copy(update={"title": " ".join(rest), "model_number": clean(moved)})
+    return move_code(offer) if stable_share(seed, offer.key) < MODEL_FIELD_SHARE else offer
 
 
 def made_up_gtin(text: str) -> str:
@@ -119,10 +110,6 @@ def with_gtins(pair: Pair, seed: int) -> Pair:
     )
 
 
-def _unique(pairs: Iterable[Pair]) -> list[Pair]:
-    return list({(*pair.title_key(), pair.left.description or ""): pair for pair in pairs}.values())
-
-
 def build_mixture(
     root: Path | None = None,
     seed: int = 17,
@@ -131,6 +118,7 @@ def build_mixture(
     leave_out: Collection[str] = (),
     hold_products: float = 0.0,
     hold_seed: int = 17,
+    mined: Path | None = None,
 ) -> Mixture:
     """Read, guard and annotate the whole mixture (about half a minute).
 
@@ -143,28 +131,17 @@ def build_mixture(
         hold_products: share of each set's product groups that training must not touch (:mod:`train.pairs.products`).
             WDC Products needs none: its report products are in no training pair anyway.
         hold_seed: of the choice of those groups, apart from ``seed`` so that runs of several seeds hold out the same.
+        mined: file of hard negatives (:mod:`train.pairs.mining`) to add; the options above bind them too.
 
     Raises:
         ValueError: an origin to leave out is not known, or ``hold_products`` is no share below 1.
     """
-    unknown = set(leave_out) - set(ORIGINS)
-    if unknown:
-        raise ValueError(f"leave_out: no origin {', '.join(sorted(unknown))!r} (known: {', '.join(ORIGINS)})")
     base = root or data_root()
-    guard = Guard.of_data(base)
-    pairs: list[Pair] = []
-    held_out: dict[str, int] = {}
-    for origin in (name for name in SPLIT_FILES if name not in leave_out):
-        files = split_files(origin)["train"]
-        kept = guard.filter(_unique(pair for file in files for pair in read_pairs(base / file, origin)))
-        if hold_products:
-            held = held_offers_of(base, origin, hold_products, hold_seed)
-            touched = {id(pair) for pair in touching(kept, held, both=False)}
-            kept = [pair for pair in kept if id(pair) not in touched]
-            held_out[origin] = len(touched)
-        pairs += kept
-    if "wdc-products" not in leave_out:
-        pairs += guard.filter(stage_pairs(base, "sft"))
+    sources = read_sources(base, leave_out=leave_out, hold_products=hold_products, hold_seed=hold_seed)
+    pairs = sources.pairs
+    if mined is not None:
+        stated = {pair.title_key() for pair in pairs}
+        pairs = pairs + [pair for pair in sources.allowed(read_mined(mined)) if pair.title_key() not in stated]
     brands = known_brands(pairs)
     report = ImportReport()
     by_ids = {pair.id_key(): pair for pair in pairs if pair.origin == "wdc-products"}
@@ -190,7 +167,9 @@ def build_mixture(
     random.Random(seed).shuffle(annotated)
     annotated = annotated[:limit]
     counts = Counter(f"{item.pair.origin}:{item.pair.label}" for item in annotated)
-    return Mixture(annotated, dict(sorted(counts.items())), guard.dropped, report, held_out, tuple(sorted(leave_out)))
+    return Mixture(
+        annotated, dict(sorted(counts.items())), sources.guard.dropped, report, sources.held_out, sources.left_out
+    )
 
 
 def _ids(row: dict[str, object]) -> tuple[str, str]:

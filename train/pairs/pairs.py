@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from schemas.columns import offer_from_record
+from schemas.columns import offer_fields
 from schemas.offer import Offer
 from schemas.text import clean
 
@@ -92,7 +92,7 @@ def read_pairs(path: Path, origin: str | None = None) -> list[Pair]:
             if not isinstance(record, dict):
                 raise PairFileError(f"{path}: pair {identity}: no {side!r} object")
             try:
-                sides.append(offer_from_record({"id": f"{identity}-{side}", **record}, side))
+                sides.append(Offer.model_validate({"offer_id": f"{identity}-{side}", **offer_fields(record, side)}))
             except ValidationError as error:
                 raise PairFileError(f"{path}: pair {identity}: {side}: {error.errors()[0]['msg']}") from error
         label = row.get("label")
