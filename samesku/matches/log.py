@@ -42,9 +42,9 @@ class Bounds:
         return sum(max(0, end - self.starts.get(number, 0)) for number, end in self.ends.items())
 
 
-def bounds(kafka: KafkaSettings) -> Bounds:
-    """Where the log begins and where it ends for `read_committed` now. Raises LogUnreadable."""
-    topic = kafka.topic(DECISIONS)
+def bounds(kafka: KafkaSettings, name: str = DECISIONS) -> Bounds:
+    """Where a topic begins and where it ends for `read_committed` now. Raises LogUnreadable."""
+    topic = kafka.topic(name)
     consumer = Consumer(_consumer_config(kafka))
     try:
         metadata = consumer.list_topics(topic, timeout=kafka.request_timeout_s).topics[topic]
@@ -73,6 +73,20 @@ def read_decisions(
 
     Raises LogUnreadable: the broker fell silent, or a record is no decision that this code can read.
     """
+    for message in read_messages(kafka, span, wanted, progress):
+        yield _decision(message)
+
+
+def read_messages(
+    kafka: KafkaSettings,
+    span: Bounds,
+    wanted: Callable[[bytes], bool] = lambda key: True,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Iterator[Message]:
+    """Every committed record of the span whose Kafka key is wanted; `progress` gets records passed.
+
+    Raises LogUnreadable: the broker fell silent or failed.
+    """
     left = {number for number, end in span.ends.items() if end > span.starts.get(number, 0)}
     if not left:
         return
@@ -95,8 +109,8 @@ def read_decisions(
                         raise LogUnreadable(f"{span.topic}: {error.str()}")
                 elif offset < span.ends[number]:
                     passed += 1
-                    if wanted(_bytes(message.key())):
-                        yield _decision(message)
+                    if wanted(as_bytes(message.key())):
+                        yield message
                 # At the end of a partition the "offset" is that of the next record; else it is this record's own.
                 if number in left and (offset if error is not None else offset + 1) >= span.ends[number]:
                     left.discard(number)
@@ -119,11 +133,12 @@ def _consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
 
 def _decision(message: Message) -> MatchDecision:
     try:
-        return MatchDecision.model_validate_json(_bytes(message.value()))
+        return MatchDecision.model_validate_json(as_bytes(message.value()))
     except (ValidationError, UnknownMajorVersion) as error:
         where = f"{message.topic()}[{message.partition()}]@{message.offset()}"
         raise LogUnreadable(f"{where} is no decision that this version can read: {error}") from error
 
 
-def _bytes(value: str | bytes | None) -> bytes:
+def as_bytes(value: str | bytes | None) -> bytes:
+    """A key or a value as the client hands it out, as bytes; nothing is no bytes."""
     return value.encode("utf-8") if isinstance(value, str) else value or b""

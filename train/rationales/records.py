@@ -32,18 +32,31 @@ def content_digest(offer: Offer) -> str:
 
 
 class OfferRef(BaseModel):
-    """Which listing was meant: its id as the pair's file named it, and the digest of its content."""
+    """Which listing was meant: its id as the pair's file named it, what it says, and the digest of that.
+
+    The text is there for people who check the record; training finds the pair by the digest.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     offer_id: str
     source: str
     digest: str = Field(description="content_digest() of the listing")
+    title: str
+    brand: str | None = None
+    model_number: str | None = None
+    gtin: str | None = None
+    price: str | None = None
+    currency: str | None = None
+    category: str | None = None
+    description: str | None = None
+    attributes: dict[str, str | None] | None = None
 
     @classmethod
     def of(cls, offer: Offer) -> OfferRef:
         """The reference to an offer."""
-        return cls(offer_id=offer.offer_id, source=offer.source, digest=content_digest(offer))
+        said = offer.model_dump(include={*CONTENT_FIELDS, "attributes"}, exclude_none=True)
+        return cls(offer_id=offer.offer_id, source=offer.source, digest=content_digest(offer), **said)
 
 
 class Provenance(BaseModel):

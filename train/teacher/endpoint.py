@@ -185,7 +185,7 @@ class Endpoint:
     ) -> Answer:
         # The client reads bodies leniently, and servers differ: a reply may come without a choice or without text,
         # and is then one that cannot be used.
-        choice = completion.choices[0] if completion.choices else None
+        choice: Any = completion.choices[0] if completion.choices else None
         message = choice.message if choice else None
         text = (message.content or message.refusal or "") if message else ""
         return Answer(
