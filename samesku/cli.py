@@ -47,6 +47,8 @@ MOUNTS = (
     Mount("bundle", "Build the committed student into a bundle that serves."),
     Mount("evaluate", "Measure a bundle on labelled pairs.", extra="train"),
     Mount("train", "Train a student.", extra="train"),
+    Mount("teacher", "Rationales from a large model, and its audit of the student.", extra="teacher"),
+    Mount("verify", "People's checks of a teacher: what to look at, what they say, and the gate.", extra="train"),
     Mount("export", "Turn an adapter into a verified bundle and its recipe.", extra="export"),
 )
 

@@ -178,6 +178,31 @@ def price_of(*sides: Mapping[str, Any] | None) -> float | None:
     return max(found, default=None)
 
 
+def enriched(
+    claims: Sequence[Claim], probabilities: Mapping[str, float], pairs: Mapping[str, Mapping[str, Any]]
+) -> list[Claim]:
+    """Claims with what other files say of their pairs, by pair id; what a claim states itself stands.
+
+    Args:
+        claims: a teacher's set.
+        probabilities: the student's, of a match.
+        pairs: rows of a pair file, for the listings and their price.
+    """
+    found = []
+    for claim in claims:
+        row = pairs.get(claim.pair_id, {})
+        sides = {side: row.get(side) for side in ("left", "right")}
+        known: dict[str, Any] = {
+            "student_probability": probabilities.get(claim.pair_id),
+            "price": price_of(*sides.values()),
+        }
+        # A teacher's record names its listings by id and digest; the pair file has their text.
+        listings = {side: value for side, value in sides.items() if isinstance(value, dict)}
+        absent = {name: value for name, value in known.items() if getattr(claim, name) is None}
+        found.append(claim.model_copy(update=absent | listings))
+    return found
+
+
 def set_digest(claims: Iterable[Claim]) -> str:
     """SHA-256 (hex) of what a set claims, whatever the order of its rows: pair ids, answers and verdicts."""
     lines = sorted(orjson.dumps([c.pair_id, c.answer, c.verdicts], option=orjson.OPT_SORT_KEYS) for c in claims)
