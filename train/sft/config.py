@@ -1,0 +1,118 @@
+"""What a run depends on, as a recipe file (TOML) names it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class ConfigFileError(ValueError):
+    """A recipe file that cannot be read; the message names file, key and what would be valid."""
+
+
+class Augmentation(BaseModel):
+    """How often pairs are rewritten as other sellers would list them, anew in every epoch.
+
+    Attributes:
+        noise_share: of the pairs that are given seller noise.
+        edit_share: edited pairs of each kind, as a share of the matches.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    noise_share: float = Field(default=0.0, ge=0, le=1)
+    edit_share: float = Field(default=0.0, ge=0, le=1)
+
+
+class SftConfig(BaseModel):
+    """A run of supervised fine-tuning. One process takes ``rows_per_step`` rows a step, several take as many each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: str = "default"
+    seed: int = 17
+
+    # Which pairs, and how often.
+    leave_out: tuple[str, ...] = ()
+    """Origins that are not trained on, nor used for early stopping: leave-one-dataset-out."""
+    hold_products: float = Field(default=0.0, ge=0, lt=1)
+    """Share of each set's product groups that training must not touch."""
+    hold_seed: int = 17
+    """Of the choice of those groups: runs of several seeds hold out the same."""
+    limit: int | None = Field(default=None, ge=1)
+    """Only so many pairs: a trial."""
+    repeat: dict[str, float] = Field(default_factory=dict)
+    """How often an epoch holds the pairs of an origin; 1 where it is not named."""
+    keep_easy: float = Field(default=0.1, ge=0, le=1)
+    both_ways: bool = True
+    augment: Augmentation = Augmentation()
+
+    # How long.
+    epochs: int | None = Field(default=None, ge=1)
+    """Passes over the pairs; unset: as many as ``max_steps`` needs."""
+    max_steps: int | None = Field(default=560, ge=1)
+    """Unset: as many as ``epochs`` gives. The learning rate's schedule ends with them."""
+    minutes: float | None = Field(default=None, gt=0)
+    """The run ends cleanly after so much training time, all its sessions together, wherever its schedule stands."""
+
+    # The optimiser.
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    warmup_share: float = Field(default=0.04, ge=0, le=1)
+    rows_per_step: int = Field(default=6, ge=1)
+    row_tokens: int = Field(default=384, ge=64)
+    average: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the moving average of the adapter's weights, which is what is validated and saved; 0: none."""
+
+    # The loss.
+    attribute_weight: float = Field(default=0.25, ge=0)
+    sentence_weight: float = Field(default=0.15, ge=0)
+    sentence_share: float = Field(default=0.12, ge=0, le=1)
+
+    # Validation on the way.
+    evaluate_every: int = Field(default=0, ge=0)
+    """Steps between validations; 0: none, and the last weights are kept instead of the best."""
+    evaluate_pairs: int = Field(default=120, ge=2)
+    """Pairs of each validation set, a seeded uniform sample."""
+    patience: int | None = Field(default=None, ge=1)
+    """The run ends after so many validations without a better log loss."""
+
+    # The machine.
+    save_steps: int = Field(default=100, ge=1)
+    threads: int = Field(default=0, ge=0)
+    compiled: bool | None = None
+    """Whether the model's body is compiled (two minutes at the start); unset: for 200 steps or more, if it can be."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> SftConfig:
+        if self.epochs is None and self.max_steps is None:
+            raise ValueError("max_steps or epochs must say when the run ends")
+        if self.patience is not None and not self.evaluate_every:
+            raise ValueError("patience counts validations: it needs evaluate_every")
+        return self
+
+
+def read_config(path: Path | None, **given: Any) -> SftConfig:
+    """The recipe of a TOML file, with what is ``given`` (and not None) in place of the file's values.
+
+    Raises:
+        ConfigFileError: no TOML, an unknown key or a value out of its range.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigFileError(f"{path}: {error}") from error
+    values.update({name: value for name, value in given.items() if value is not None})
+    try:
+        return SftConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        valid = ", ".join(sorted(SftConfig.model_fields))
+        where = f"{path}: " if path is not None else ""
+        raise ConfigFileError(f"{where}{f'{key}: ' if key else ''}{first['msg']} (valid keys: {valid})") from error
