@@ -9,15 +9,17 @@ aside: the pair keeps its label and its derived verdicts.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas.columns import offer_from_record
 from schemas.grammar import MAX_QUOTE_CHARS, is_grounded
 from schemas.offer import Offer
 from schemas.prompt import quotable
-from schemas.rationale import Attribute, Verdict
+from schemas.rationale import ATTRIBUTES, VERDICTS, Attribute, Verdict
 from schemas.text import clean
-from train.pairs.pairs import data_root, read_rows
+from train.pairs.pairs import PairFileError, data_root, read_rows
 from train.rationales.door import ImportReport as ImportReport
 from train.rationales.door import admit
 from train.rationales.records import OfferRef, Provenance, RationaleRecord
@@ -166,3 +168,63 @@ def record_of(row: dict[str, Any], left: Offer, right: Offer) -> RationaleRecord
 def import_row(row: dict[str, Any], left: Offer, right: Offer, report: ImportReport) -> Targets | None:
     """Targets of one row, or None when the rationale must be set aside; the report counts either."""
     return admit(record_of(row, left, right), left, right, int(row["label"]), report)
+
+
+@dataclass
+class ImportedFile:
+    """A file of other people's rationales: the records of use, and those set aside, each with its reason."""
+
+    records: list[RationaleRecord] = field(default_factory=list)
+    aside: list[tuple[str, RationaleRecord]] = field(default_factory=list)
+    report: ImportReport = field(default_factory=ImportReport)
+    unstructured: int = 0
+    without_offers: int = 0
+    other_teachers: int = 0
+
+    def lines(self) -> list[str]:
+        """What was found, for a person."""
+        report = self.report
+        lines = [
+            f"{report.read} structured rationales read: {len(self.records)} kept, {len(self.aside)} set aside"
+            f" ({report.teacher_denies_label} deny the label, {report.contradictory} contradict it)"
+        ]
+        if passed := self.unstructured + self.without_offers + self.other_teachers:
+            lines.append(
+                f"{passed} rows passed over: {self.unstructured} of another style, {self.without_offers} without both"
+                f" offers, {self.other_teachers} of other teachers"
+            )
+        for name in ATTRIBUTES:
+            counts = {verdict: report.verdicts.get(f"{name}:{verdict}", 0) for verdict in VERDICTS}
+            lines.append(f"{name}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+        return lines
+
+
+def import_file(path: Path, teachers: tuple[str, ...] | None = None) -> ImportedFile:
+    """Every structured rationale of a file, through the door, in the row's own order of sides.
+
+    Raises:
+        PairFileError: the file cannot be read, or a row's offers or label cannot.
+    """
+    found = ImportedFile()
+    for number, row in enumerate(read_rows(path), 1):
+        sides = [row.get(side) for side in ("left", "right")]
+        if row.get("style") != STYLE:
+            found.unstructured += 1
+        elif teachers is not None and row.get("teacher") not in teachers:
+            found.other_teachers += 1
+        elif not all(isinstance(side, dict) for side in sides):
+            found.without_offers += 1
+        else:
+            try:
+                left, right = (offer_from_record(dict(row[side]), side) for side in ("left", "right"))
+                label = int(row["label"])
+                record = record_of(row, left, right)
+            except (KeyError, TypeError, ValueError) as error:
+                raise PairFileError(f"{path}:{number}: {error}") from error
+            denied = found.report.teacher_denies_label
+            if admit(record, left, right, label, found.report) is not None:
+                found.records.append(record)
+            else:
+                why = "denies the label" if found.report.teacher_denies_label > denied else "contradicts the label"
+                found.aside.append((why, record))
+    return found
