@@ -59,7 +59,12 @@ def clopper_pearson(errors: Numbers, size: Numbers, confidence: float = CONFIDEN
 
 
 def stratified_rates(
-    errors: Numbers, checked: Numbers, sizes: Numbers, within: Numbers | None = None, confidence: float = CONFIDENCE
+    errors: Numbers,
+    checked: Numbers,
+    sizes: Numbers,
+    within: Numbers | None = None,
+    confidence: float = CONFIDENCE,
+    cautious: bool = True,
 ) -> Rates:
     """Rates of error in a population of strata, or in that part of it which ``within`` counts.
 
@@ -69,6 +74,7 @@ def stratified_rates(
         sizes: [strata], claims there are.
         within: [..., strata], checked claims that belong to the part; default: all of them.
         confidence: of the interval and of each one-sided bound.
+        cautious: False leaves out Kish's bound of the effective size; only to show what it is there for.
 
     Raises:
         ValueError: a stratum has more errors than checks of the part, or more checks than claims.
@@ -87,7 +93,9 @@ def stratified_rates(
     spread = np.where(m > 1, (squares - total**2 / np.maximum(m, 1)) * m / np.maximum(m - 1, 1), squares)
     variance = ((1 - m / n) * weight**2 * np.maximum(spread, 0)).sum(-1) / np.where(part > 0, part, 1.0) ** 2
     kish = np.divide(part**2, (weight**2 * d).sum(-1), out=np.zeros(part.shape), where=part > 0)
-    effective = np.minimum(_korn_graubard(p[..., 0], variance, m), kish)
+    # Without a bound and without an observed spread, Korn and Graubard take the plain number of checks.
+    bound = kish if cautious else np.where(variance > 0, np.inf, d.sum(-1))
+    effective = np.minimum(_korn_graubard(p[..., 0], variance, m), bound)
     low, high = clopper_pearson(p[..., 0] * effective, effective, confidence)
     lower, upper = clopper_pearson(p[..., 0] * effective, effective, 2 * confidence - 1)
     uncovered = np.where(m > 0, 0.0, n).sum(-1)
