@@ -80,6 +80,46 @@ def score(
 
 
 @app.command()
+def holdout(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run: as of `sft`, and the scores.")],
+    config: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Recipe (TOML).")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="A set to leave out; may be given again.")] = None,
+    hold_products: Annotated[
+        float | None, typer.Option(min=0, max=0.99, help="Share of each set's products that training must not touch.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="As of `sft`.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="As of `sft`.")] = None,
+    seed: Annotated[int | None, typer.Option(help="As of `sft`.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="As of `sft`.")] = None,
+    publish_to: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Also copy facts and scores here, where a report reads them.")
+    ] = None,
+) -> None:
+    """Train with a set or products held out, then score validation and test pairs of all sets. Resumable."""
+    from export.base import BaseModelError
+    from train.pairs.pairs import PairFileError
+    from train.sft.config import ConfigFileError, read_config
+    from train.sft.holdout import publish, run_holdout
+
+    try:
+        given = read_config(
+            config, leave_out=leave_out or None, hold_products=hold_products, base=base, max_steps=max_steps,
+            seed=seed, limit=limit,
+        )  # fmt: skip
+    except ConfigFileError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("scoring", total=None)
+            scores = run_holdout(given, out, progress=lambda name, done: progress.advance(task, done))
+    except (PairFileError, BaseModelError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    if publish_to is not None:
+        publish(out, publish_to)
+    typer.echo(scores)
+
+
+@app.command()
 def calibrate(
     out: Annotated[
         Path, typer.Option(help="JSON to write: calibration, thresholds, quality of validation, training data.")
