@@ -33,6 +33,9 @@ class SftConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: str = "default"
+    init: str | None = None
+    """What to go on from: the folder of an adapter of the same base and rank, or a recipe file that is run first, in
+    the run's folder ``first``. In a recipe file the path is meant from that file's folder. Unset: a new adapter."""
     seed: int = 17
 
     # Which pairs, and how often.
@@ -107,6 +110,8 @@ def read_config(path: Path | None, **given: Any) -> SftConfig:
         values = tomllib.loads(path.read_text(encoding="utf-8")) if path is not None else {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigFileError(f"{path}: {error}") from error
+    if path is not None and isinstance(values.get("init"), str):
+        values["init"] = str(path.parent / values["init"])
     values.update({name: value for name, value in given.items() if value is not None})
     try:
         return SftConfig.model_validate(values)

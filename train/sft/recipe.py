@@ -15,7 +15,7 @@ import orjson
 
 from train.pairs.mixture import Mixture, build_mixture
 from train.pairs.pairs import Pair
-from train.sft.config import SftConfig
+from train.sft.config import SftConfig, read_config
 from train.sft.precision import fast_bf16
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -38,6 +38,36 @@ def target_modules(model: Any) -> list[str] | str:
     """The layers that are adapted: Llama's linear layers by name, all linear layers of another architecture."""
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     return list(TARGETS) if names >= set(TARGETS) else "all-linear"
+
+
+def start_from(model: Any, adapter: Path) -> None:
+    """Load an adapter's weights into a model that has a fresh one of the same shape.
+
+    Raises:
+        export.base.BaseModelError: the folder holds no adapter, or one of another base, rank or set of layers.
+    """
+    from peft import load_peft_weights, set_peft_model_state_dict
+
+    from export.base import BaseModelError
+
+    try:
+        if not (adapter / "adapter_config.json").is_file():
+            raise ValueError("there is no adapter_config.json")
+        found = set_peft_model_state_dict(model, load_peft_weights(str(adapter), device="cpu"))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BaseModelError(f"init: no adapter of this base and rank in {adapter}: {error}") from error
+    missing = [name for name in found.missing_keys if "lora_" in name]
+    if missing or found.unexpected_keys:
+        layer = (missing or found.unexpected_keys)[0]
+        raise BaseModelError(f"init: the adapter in {adapter} adapts other layers, as {layer}")
+
+
+def first_adapter(config: SftConfig, out: Path) -> Path | None:
+    """The adapter to go on from; a recipe that comes first is run, or taken from where it ran before."""
+    if config.init is None or not config.init.endswith(".toml"):
+        return None if config.init is None else Path(config.init)
+    done = out / "first" / "adapter"
+    return done if done.is_dir() else run_sft(read_config(Path(config.init)), out / "first")
 
 
 def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample: Sample | None = None) -> Path:
@@ -73,6 +103,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
     from train.sft.trainer import can_compile, collator
     from train.sft.validation import validation_sample
 
+    start = first_adapter(config, out)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -146,6 +177,8 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
         folder=out,
     )
     checkpoints = out / "checkpoints"
+    if start is not None and not checkpoints.is_dir():
+        start_from(trainer.model, start)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
     adapter = out / "adapter"
     trainer.keep(adapter)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model, load_peft_weights
+
+from export.base import BaseModelError, load_base
+from train.sft.config import ConfigFileError, read_config
+from train.sft.recipe import TARGETS, first_adapter, start_from
+
+
+def adapted(base: Path, rank: int, targets: tuple[str, ...] = TARGETS, seed: int = 1):  # type: ignore[no-untyped-def]
+    torch.manual_seed(seed)
+    lora = LoraConfig(r=rank, target_modules=list(targets), init_lora_weights=False, task_type="CAUSAL_LM")
+    return get_peft_model(load_base(base)[0], lora)
+
+
+def test_a_run_goes_on_from_the_weights_of_an_adapter(tiny_base: Path, tmp_path: Path) -> None:
+    earlier = adapted(tiny_base, 4)
+    earlier.save_pretrained(str(tmp_path / "adapter"))
+    model = adapted(tiny_base, 4, seed=2)
+    ids = torch.arange(5, 17)[None]
+    assert not torch.equal(model(input_ids=ids).logits, earlier(input_ids=ids).logits)
+    start_from(model, tmp_path / "adapter")
+    assert torch.equal(model(input_ids=ids).logits, earlier(input_ids=ids).logits)
+    assert load_peft_weights(str(tmp_path / "adapter"), device="cpu")
+
+
+@pytest.mark.parametrize(("rank", "targets"), [(8, TARGETS), (4, ("q_proj",)), (4, None)])
+def test_an_adapter_of_another_shape_is_refused(
+    rank: int, targets: tuple[str, ...] | None, tiny_base: Path, tmp_path: Path
+) -> None:
+    if targets is not None:
+        adapted(tiny_base, rank, targets).save_pretrained(str(tmp_path / "adapter"))
+    with pytest.raises(BaseModelError, match="init"):
+        start_from(adapted(tiny_base, 4), tmp_path / "adapter")
+
+
+def test_a_recipe_file_names_what_comes_first_from_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "second.toml").write_text('init = "first.toml"\nmax_steps = 3\n')
+    config = read_config(tmp_path / "second.toml")
+    assert config.init == str(tmp_path / "first.toml")
+    done = tmp_path / "run" / "first" / "adapter"
+    done.mkdir(parents=True)
+    assert first_adapter(config, tmp_path / "run") == done
+    with pytest.raises(ConfigFileError, match=r"first\.toml"):
+        first_adapter(config, tmp_path / "other")
