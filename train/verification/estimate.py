@@ -91,7 +91,9 @@ def stratified_rates(
     # square stands for it.
     squares, total = x * (1 - p) ** 2 + (d - x) * p**2, x - p * d
     spread = np.where(m > 1, (squares - total**2 / np.maximum(m, 1)) * m / np.maximum(m - 1, 1), squares)
-    variance = ((1 - m / n) * weight**2 * np.maximum(spread, 0)).sum(-1) / np.where(part > 0, part, 1.0) ** 2
+    variance = ((1 - m / np.maximum(n, 1)) * weight**2 * np.maximum(spread, 0)).sum(-1) / np.where(
+        part > 0, part, 1.0
+    ) ** 2
     kish = np.divide(part**2, (weight**2 * d).sum(-1), out=np.zeros(part.shape), where=part > 0)
     # Without a bound and without an observed spread, Korn and Graubard take the plain number of checks.
     bound = kish if cautious else np.where(variance > 0, np.inf, d.sum(-1))
