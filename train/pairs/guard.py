@@ -46,8 +46,9 @@ class Guard:
 
     @classmethod
     def from_pairs(cls, forbidden: Iterable[Pair]) -> Guard:
-        pairs = list(forbidden)
-        return cls({pair.id_key() for pair in pairs}, {pair.title_key() for pair in pairs})
+        guard = cls(set(), set())
+        guard.add(forbidden)
+        return guard
 
     @classmethod
     def of_data(cls, root: Path | None = None) -> Guard:
@@ -56,6 +57,12 @@ class Guard:
         files = [*held_out_files(base).values(), *validation_files(base).values()]
         files += [base / f"wdc-lspc-{part}/valid_small.jsonl" for part in ("computers", "cameras")]
         return cls.from_pairs(pair for path in files for pair in read_pairs(path))
+
+    def add(self, forbidden: Iterable[Pair]) -> None:
+        """Keep these pairs out as well: the user's own test set, for example."""
+        for pair in forbidden:
+            self.ids.add(pair.id_key())
+            self.titles.add(pair.title_key())
 
     def allows(self, pair: Pair) -> bool:
         """Whether the pair may be trained on."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from train.pairs.pairs import Pair, data_root
 from train.pairs.shares import stable_share as stable_share
 from train.pairs.sources import read_sources
 from train.rationales.derive import derive
+from train.rationales.door import RecordedRationales
 from train.rationales.imported import ImportReport, import_row, imported_rows
 from train.rationales.verdicts import Targets
 
@@ -119,6 +120,9 @@ def build_mixture(
     hold_products: float = 0.0,
     hold_seed: int = 17,
     mined: Path | None = None,
+    files: Sequence[Path] = (),
+    held_out_files: Sequence[Path] = (),
+    rationales: Sequence[Path] = (),
 ) -> Mixture:
     """Read, guard and annotate the whole mixture (about half a minute).
 
@@ -132,12 +136,24 @@ def build_mixture(
             WDC Products needs none: its report products are in no training pair anyway.
         hold_seed: of the choice of those groups, apart from ``seed`` so that runs of several seeds hold out the same.
         mined: file of hard negatives (:mod:`train.pairs.mining`) to add; the options above bind them too.
+        files: pair files of the user's own, of any format (:mod:`train.pairs.tables`), each an origin by its name.
+        held_out_files: the user's own test and validation files: none of their pairs is trained on.
+        rationales: files of teachers' records (:mod:`train.rationales.door`), found by what a pair's offers say and
+            admitted against its label; of several about one pair the first file's counts.
 
     Raises:
+        PairFileError: a file of pairs or of rationales cannot be read.
         ValueError: an origin to leave out is not known, or ``hold_products`` is no share below 1.
     """
     base = root or data_root()
-    sources = read_sources(base, leave_out=leave_out, hold_products=hold_products, hold_seed=hold_seed)
+    sources = read_sources(
+        base,
+        leave_out=leave_out,
+        hold_products=hold_products,
+        hold_seed=hold_seed,
+        files=files,
+        held_out_files=held_out_files,
+    )
     pairs = sources.pairs
     if mined is not None:
         stated = {pair.title_key() for pair in pairs}
@@ -146,7 +162,7 @@ def build_mixture(
     report = ImportReport()
     by_ids = {pair.id_key(): pair for pair in pairs if pair.origin == "wdc-products"}
     taught: dict[tuple[str, str], Targets] = {}
-    for row in imported_rows(base):
+    for row in imported_rows(base) if by_ids else ():
         pair = by_ids.get(_ids(row))
         if pair is None:
             continue
@@ -156,9 +172,11 @@ def build_mixture(
         targets = import_row(row, left, right, report)
         if targets is not None:
             taught[pair.id_key()] = targets if left is pair.left else _swapped(targets)
+    recorded = RecordedRationales.read(rationales)
     annotated: list[TrainingPair] = []
     for pair in pairs:
         known = taught.get(pair.id_key()) if pair.origin == "wdc-products" else None
+        known = recorded.targets(pair, report) or known
         targets = known or derive(pair.left, pair.right, pair.label, brands)
         if known is None:
             moved = replace(pair, left=with_model_field(pair.left, seed), right=with_model_field(pair.right, seed))

@@ -1,30 +1,24 @@
-"""Labelled pairs from the files of ``SAMESKU_DATA``, whatever their attribute names.
-
-A file is JSON Lines (optionally gzipped), one ``{"pair_id", "left", "right", "label"}`` a line.
-"""
+"""Labelled pairs, from the files of ``SAMESKU_DATA`` or the user's own."""
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
-from schemas.columns import offer_fields
+from schemas.columns import COLUMNS, offer_fields
 from schemas.offer import Offer
 from schemas.text import clean
+from train.pairs.sides import RowError, read_label, shown, split_row
+from train.pairs.tables import PairFileError as PairFileError
+from train.pairs.tables import read_rows as read_rows
+from train.pairs.tables import read_table
 
 DEFAULT_DATA = Path("../shared/data")
-
-
-class PairFileError(Exception):
-    """A pair file that cannot be read; the message names file and line."""
 
 
 @dataclass(frozen=True)
@@ -54,50 +48,49 @@ def data_root() -> Path:
     return Path(os.environ.get("SAMESKU_DATA", str(DEFAULT_DATA)))
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON Lines file, gzipped or not.
+def read_pairs(path: Path, origin: str | None = None, *, label_column: str | None = None) -> list[Pair]:
+    """All labelled pairs of a file of any format of :mod:`train.pairs.tables` and layout of :mod:`train.pairs.sides`.
+
+    Offers without an id are named by the pair's number and side. Columns that are of no side become ``meta``, those of
+    a ``meta`` record among them.
+
+    Args:
+        path: the file.
+        origin: what the pairs are counted under; the file's name by default.
+        label_column: the label's column where it has none of the usual names.
 
     Raises:
-        PairFileError: the file is missing or a line is not a JSON object.
-    """
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = orjson.loads(line)
-                except orjson.JSONDecodeError as error:
-                    raise PairFileError(f"{path}:{number}: not JSON ({error})") from error
-                if not isinstance(row, dict):
-                    raise PairFileError(f"{path}:{number}: not a JSON object")
-                yield row
-    except (OSError, EOFError, zlib.error) as error:  # the latter two: a gzip file that was cut or damaged
-        raise PairFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def read_pairs(path: Path, origin: str | None = None) -> list[Pair]:
-    """All labelled pairs of a file. Offers without an id are named by the pair's number and side.
-
-    Raises:
-        PairFileError: the file is missing, or a row lacks a side, a title or a label of 0 or 1.
+        PairFileError: the file is missing or broken, or a row lacks a side, a title or a label that can be read.
     """
     pairs: list[Pair] = []
     name = origin or path.name
-    for number, row in enumerate(read_rows(path), 1):
-        identity = str(row.get("pair_id") or f"{name}-{number}")
-        sides = []
-        for side in ("left", "right"):
-            record = row.get(side)
-            if not isinstance(record, dict):
-                raise PairFileError(f"{path}: pair {identity}: no {side!r} object")
-            try:
-                sides.append(Offer.model_validate({"offer_id": f"{identity}-{side}", **offer_fields(record, side)}))
-            except ValidationError as error:
-                raise PairFileError(f"{path}: pair {identity}: {side}: {error.errors()[0]['msg']}") from error
-        label = row.get("label")
-        if label not in (0, 1):
-            raise PairFileError(f"{path}: pair {identity}: label must be 0 or 1, not {label!r}")
-        meta = row.get("meta")
-        pairs.append(Pair(identity, sides[0], sides[1], int(label), name, meta if isinstance(meta, dict) else {}))
+    for number, row in read_table(path):
+        identity = f"{name}-{len(pairs) + 1}"
+        where = f"{path}: row {number}"
+        try:
+            sides = split_row(row, label_column)
+            identity = sides.pair_id or identity
+            where = f"{where}: pair {identity}"
+            label = read_label(sides.label)
+        except RowError as error:
+            raise PairFileError(f"{where}: {error}") from error
+        left, right = (
+            _offer(record, side, f"{identity}-{side}", where)
+            for record, side in ((sides.left, "left"), (sides.right, "right"))
+        )
+        stated = sides.rest.pop("meta", None)
+        meta = {**sides.rest, **stated} if isinstance(stated, dict) else sides.rest
+        pairs.append(Pair(identity, left, right, label, name, meta))
     return pairs
+
+
+def _offer(record: Mapping[str, Any], side: str, name: str, where: str) -> Offer:
+    fields = {"offer_id": name, **offer_fields(record, side)}
+    try:
+        return Offer.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = str(first["loc"][0])
+        given = f", not {shown(fields[column])}" if column in fields else ""
+        valid = f" (valid columns: {', '.join(COLUMNS[column])})" if column in COLUMNS and not given else ""
+        raise PairFileError(f"{where}: {side}: column {column!r}: {first['msg']}{given}{valid}") from error

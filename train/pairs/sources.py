@@ -6,13 +6,14 @@ Products pairs whose both products belong to the SFT stage.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from train.pairs.guard import Guard
+from train.pairs.loading import load_pairs
 from train.pairs.pairs import Pair, read_pairs
-from train.pairs.products import SPLIT_FILES, held_offers_of, split_files, stage_pairs, touching
+from train.pairs.products import SPLIT_FILES, held_offers_of, split_files, stage_pairs
 
 ORIGINS = (*SPLIT_FILES, "wdc-products")
 
@@ -37,25 +38,29 @@ class TrainingSources:
 
     def allowed(self, pairs: Iterable[Pair]) -> list[Pair]:
         """Those of other pairs of the same origins that keep to what was left out, held out and guarded."""
+        return self.guard.filter(self.without_held(pair for pair in pairs if pair.origin not in self.left_out))
+
+    def without_held(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """The pairs that touch no offer of a product held out; the others are counted under their origin."""
         kept = []
         for pair in pairs:
-            if pair.origin in self.left_out:
-                continue
-            if touching([pair], self.held.get(pair.origin, frozenset()), both=False):
+            if {pair.left.offer_id, pair.right.offer_id} & self.held.get(pair.origin, frozenset()):
                 self.held_out[pair.origin] = self.held_out.get(pair.origin, 0) + 1
-                continue
-            kept.append(pair)
-        return self.guard.filter(kept)
-
-
-def _unique(pairs: Iterable[Pair]) -> list[Pair]:
-    return list({(*pair.title_key(), pair.left.description or ""): pair for pair in pairs}.values())
+            else:
+                kept.append(pair)
+        return kept
 
 
 def read_sources(
-    base: Path, *, leave_out: Collection[str] = (), hold_products: float = 0.0, hold_seed: int = 17
+    base: Path,
+    *,
+    leave_out: Collection[str] = (),
+    hold_products: float = 0.0,
+    hold_seed: int = 17,
+    files: Sequence[Path] = (),
+    held_out_files: Sequence[Path] = (),
 ) -> TrainingSources:
-    """Read every source that is not left out; the arguments are those of ``build_mixture``.
+    """Read every source that is not left out, then the user's own files; arguments are those of ``build_mixture``.
 
     Raises:
         ValueError: an origin to leave out is not known, or ``hold_products`` is no share below 1.
@@ -64,12 +69,17 @@ def read_sources(
     unknown = set(leave_out) - set(ORIGINS)
     if unknown:
         raise ValueError(f"leave_out: no origin {', '.join(sorted(unknown))!r} (known: {', '.join(ORIGINS)})")
-    sources = TrainingSources([], Guard.of_data(base), left_out=tuple(sorted(set(leave_out))))
+    # Whoever trains on files of their own alone needs none of the data folder.
+    guard = Guard.of_data(base) if base.is_dir() or len(set(leave_out)) < len(ORIGINS) else Guard.from_pairs([])
+    guard.add(pair for path in held_out_files for pair in read_pairs(path))
+    sources = TrainingSources([], guard, left_out=tuple(sorted(set(leave_out))))
     for origin in (name for name in SPLIT_FILES if name not in leave_out):
         if hold_products:
             sources.held[origin] = held_offers_of(base, origin, hold_products, hold_seed)
-        files = split_files(origin)["train"]
-        sources.pairs += sources.allowed(_unique(pair for file in files for pair in read_pairs(base / file, origin)))
+        own = load_pairs((base / file for file in split_files(origin)["train"]), guard, origin)
+        sources.pairs += sources.without_held(own)
     if "wdc-products" not in leave_out:
-        sources.pairs += sources.allowed(stage_pairs(base, "sft"))
+        sources.pairs += guard.filter(stage_pairs(base, "sft"))
+    for file in files:
+        sources.pairs += load_pairs([file], guard)
     return sources

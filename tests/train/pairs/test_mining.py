@@ -64,11 +64,11 @@ def test_two_catalogues_name_candidates_of_each_other() -> None:
 
 def test_only_offers_whose_match_is_known_are_asked_for() -> None:
     pairs = [*catalogues()[:3], pair(("l9", "sony dsc-h1"), ("r9", "sony dsc-h2"), 0)]
-    mined = mine(pairs, InOrder(), NOTHING)
+    mined = mine(pairs, InOrder(), NOTHING, MiningRule(both_known=False))
     # l9 is no query, but as a candidate of matched ones it is mined; l9 with r9 is labelled already.
     assert ("l9", "r0") in ids(mined)
     assert ("l9", "r9") not in ids(mined)
-    known = mine(pairs, InOrder(), NOTHING, MiningRule(both_known=True))
+    known = mine(pairs, InOrder(), NOTHING)
     assert known
     assert not {"l9", "r9"} & {name for names in ids(known) for name in names}
 
@@ -99,6 +99,18 @@ def test_cluster_ids_decide_where_they_are_stated() -> None:
     assert "wdc" not in hidden_matches(pairs, InOrder())
 
 
+def test_a_pool_without_product_ids_gives_only_pairs_whose_codes_conflict() -> None:
+    offers = {
+        name: (name, f"hp drive {code} {name}")
+        for name, code in zip("abcdef", ["637414-b21"] * 4 + ["", "xy9901"], strict=True)
+    }
+    joined = [("a", "b"), ("b", "a"), ("c", "d"), ("e", "f")]
+    pairs = [pair(offers[left], offers[right], 1) for left, right in joined]
+    # c and d may be the product of a and b under another shop's name, and e says nothing; only f states another code.
+    assert ids(mine(pairs, InOrder(), NOTHING)) == {(name, "f") for name in "abcd"}
+    assert ("a", "c") in ids(mine(pairs, InOrder(), NOTHING, MiningRule(codes_differ=False)))
+
+
 def test_the_guard_has_the_last_word() -> None:
     free = mine(catalogues(), InOrder(), NOTHING)
     guard = Guard.from_pairs(free[:3])
@@ -118,7 +130,7 @@ def test_hidden_matches_are_counted_when_they_are_mined() -> None:
         for number, title in enumerate(CAMERAS)
         for copy in "xy"
     ]
-    everything = MiningRule(per_offer=99, depth=99)
+    everything = MiningRule(per_offer=99, depth=99, both_known=False)
     ((origin, (mined, wrong)),) = hidden_matches(double, InOrder(), everything, share=0.5).items()
     assert origin == "here"
     assert 0 < wrong < mined

@@ -51,10 +51,17 @@ def test_offers_without_an_id_are_named_by_their_pair(tmp_path: Path) -> None:
     [
         (b"{", r"p\.jsonl:1: not JSON"),
         (b"[]", r"p\.jsonl:1: not a JSON object"),
-        ({**ROW, "left": None}, "pair 1-2: no 'left' object"),
-        ({**ROW, "right": {"id": "2"}}, "pair 1-2: right: "),
+        ({**ROW, "left": None}, r"p\.jsonl: row 1: no 'left' object \(column 'left': None\)"),
+        (
+            {**ROW, "right": {"id": "2"}},
+            r"pair 1-2: right: column 'title': Field required \(valid columns: title, name, ",
+        ),
         ({**ROW, "label": 2}, "label must be 0 or 1, not 2"),
-        ({**ROW, "label": None}, "label must be 0 or 1, not None"),
+        ({**ROW, "label": None}, r"row 1: pair 1-2: label must be 0 or 1, not None \(valid: 0/1, true/false, "),
+        (
+            {**ROW, "left": {"id": "1", "title": "x" * 3_000}},
+            r"column 'title': .* at most 2000 characters, not 'xxx.*…$",
+        ),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, row: Any, message: str) -> None:
