@@ -1,0 +1,1 @@
+"""The report card: one page that says what a bundle can do, beside what others can, with every number counted."""
