@@ -118,17 +118,21 @@ def load_config(path: Path | None = None, given: Mapping[str, Any] | None = None
             raise ConfigError(f"{path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not TOML: {error}") from error
+    of_file = dict(values)
     values.update({key: value for key, value in (given or {}).items() if value is not None})
     try:
         return TeacherConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, detail) for detail in error.errors(include_url=False))) from error
+        raise ConfigError(
+            "\n".join(_explain(path, of_file, given or {}, detail) for detail in error.errors(include_url=False))
+        ) from error
 
 
-def _explain(path: Path | None, detail: Any) -> str:
+def _explain(path: Path | None, of_file: Mapping[str, Any], given: Mapping[str, Any], detail: Any) -> str:
     parts = [str(part) for part in detail["loc"]]
     key = ".".join(parts) or "teacher"
-    where = f"{path}: " if path is not None else ""
+    # The file is to blame only for what it says and the command line did not overrule.
+    where = f"{path}: " if parts and parts[0] in of_file and given.get(parts[0]) is None else ""
     if detail["type"] != "extra_forbidden":
         value = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
         return f"{where}{key}{value}: {detail['msg']}"

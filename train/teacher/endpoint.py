@@ -41,10 +41,17 @@ class EndpointRefused(Exception):
 
 
 class AttemptFailed(Exception):
-    """One request without a reply. ``charged`` when the server may have done the work; ``pause_s`` as it asked for."""
+    """One request without a reply.
 
-    def __init__(self, why: str, charged: bool, again: bool, pause_s: float | None = None) -> None:
+    ``charged`` when the server may have done the work, ``again`` when the same request may succeed, ``pause_s`` as the
+    server asked for, ``reached`` unless there was nobody to talk to.
+    """
+
+    def __init__(
+        self, why: str, charged: bool, again: bool, pause_s: float | None = None, reached: bool = True
+    ) -> None:
         super().__init__(why)
+        self.reached = reached
         self.charged = charged
         self.again = again
         self.pause_s = pause_s
@@ -153,7 +160,8 @@ class Endpoint:
                 ) from error
             except openai.APIConnectionError as error:
                 sent = type(error.__cause__).__name__ not in {"ConnectError", "ConnectTimeout", "PoolTimeout"}
-                raise AttemptFailed(f"connection: {error.__cause__ or error}", charged=sent, again=True) from error
+                why = f"connection: {error.__cause__ or error}"
+                raise AttemptFailed(why, charged=sent, again=True, reached=sent) from error
             except (openai.APIError, ValueError) as error:  # a body that is no completion, or no JSON
                 raise AttemptFailed(f"unreadable: {error}", charged=True, again=True) from error
             if FORMS.index(form) > FORMS.index(self.structured):

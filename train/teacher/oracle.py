@@ -46,6 +46,7 @@ class Oracle:
         self._in_flight = Decimal(0)
         self._settled = asyncio.Condition()
         self._given_up = 0
+        self._answered = False
         self._sending: set[asyncio.Task[Any] | None] = set()
         self._closing = False
         self._backoff = wait_random_exponential(multiplier=BACKOFF_S, max=BACKOFF_MAX_S)
@@ -86,7 +87,7 @@ class Oracle:
 
     async def _fetch(self, key: str, step: Step, messages: Messages, repair: bool) -> Reply:
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.again),
+            retry=retry_if_exception(self._worth_another),
             stop=stop_after_attempt(self.config.max_retries + 1),
             wait=self._wait,
             reraise=True,
@@ -94,6 +95,8 @@ class Oracle:
         try:
             reply: Reply = await retrying(self._attempt, key, step, messages)
         except AttemptFailed as error:
+            if self._nobody_there(error):
+                raise RunStopped(f"base_url = {self.config.base_url!r} cannot be reached: {error}") from error
             self._given_up += 1
             if self._given_up >= self.config.max_outages:
                 raise RunStopped(
@@ -101,8 +104,16 @@ class Oracle:
                 ) from error
             raise Unanswered(str(error)) from error
         self._given_up = 0
+        self._answered = True
         self.tally.count(step.name, reply, repair)
         return reply
+
+    def _worth_another(self, error: BaseException) -> bool:
+        return isinstance(error, AttemptFailed) and error.again and not self._nobody_there(error)
+
+    def _nobody_there(self, error: AttemptFailed) -> bool:
+        """A server that has never answered is a wrong address, not an outage."""
+        return not error.reached and not self._answered
 
     def _wait(self, state: RetryCallState) -> float:
         if self._closing:

@@ -7,6 +7,7 @@ only the fields that :data:`SHOWN` names: ids, seller names and unknown columns 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from schemas.columns import column_name, offer_from_record
+from schemas.columns import column_name, offer_fields
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.text import clean, cut, strip_control
-from train.pairs.pairs import PairFileError, read_rows
+from train.pairs.sides import RowError, split_row
+from train.pairs.tables import PairFileError, read_table
 from train.rationales.records import OfferRef
 
 SHOWN = ("title", "brand", "model_number", "gtin", "price", "currency", "category", "description", "attributes")
@@ -98,25 +100,34 @@ def as_data(value: Any) -> str:
     return "".join(out)
 
 
+# Names a column that no file has: so the reader finds no label, whatever the file calls it.
+_NO_LABEL = "\0no label"
+
+
 def read_questions(path: Path) -> list[Question]:
-    """The questions of a pair file; a label, if a row has one, is not read.
+    """The questions of a pair file of any format that training reads; a label, if a row has one, is not read.
 
     Raises:
         PairFileError: the file cannot be read, or a row lacks a side or a title.
     """
     questions: list[Question] = []
-    for number, row in enumerate(read_rows(path), 1):
-        identity = str(row.get("pair_id") or f"{path.name}-{number}")
-        offers = [_offer(path, identity, row, side) for side in ("left", "right")]
-        questions.append(Question.of(identity, *offers))
+    for number, row in read_table(path):
+        where = f"{path}: row {number}"
+        try:
+            sides = split_row({**row, _NO_LABEL: None}, _NO_LABEL)
+        except RowError as error:
+            raise PairFileError(f"{where}: {error}") from error
+        identity = sides.pair_id or f"{path.name}-{len(questions) + 1}"
+        left, right = (
+            _offer(record, side, identity, where) for record, side in ((sides.left, "left"), (sides.right, "right"))
+        )
+        questions.append(Question.of(identity, left, right))
     return questions
 
 
-def _offer(path: Path, identity: str, row: dict[str, Any], side: str) -> Offer:
-    record = row.get(side)
-    if not isinstance(record, dict):
-        raise PairFileError(f"{path}: pair {identity}: no {side!r} object")
+def _offer(record: Mapping[str, Any], side: str, identity: str, where: str) -> Offer:
     try:
-        return offer_from_record({"id": f"{identity}-{side}", **record}, side)
+        return Offer.model_validate({"offer_id": f"{identity}-{side}", **offer_fields(record, side)})
     except ValidationError as error:
-        raise PairFileError(f"{path}: pair {identity}: {side}: {error.errors()[0]['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        raise PairFileError(f"{where}: pair {identity}: {side}: {first['loc'][0]}: {first['msg']}") from error

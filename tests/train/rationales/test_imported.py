@@ -3,10 +3,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from schemas.offer import Offer
-from train.rationales.imported import ImportReport, attribute_of, import_row, imported_rows, normalise
+from train.rationales.imported import (
+    STYLE,
+    ImportReport,
+    attribute_of,
+    import_file,
+    import_row,
+    imported_rows,
+    normalise,
+    record_of,
+)
 from train.rationales.verdicts import SentenceTarget
 
 LEFT = Offer(offer_id="1", source="s", title="Canon EOS 7D body black 18MP")
@@ -90,3 +100,32 @@ def test_the_real_rows_are_structured_and_of_the_teachers_asked_for(data_dir: Pa
     rows = imported_rows(data_dir, teachers=("gpt-4o",))
     assert len(rows) == 2_500
     assert {item["teacher"] for item in rows} == {"gpt-4o"}
+
+
+def test_a_file_comes_through_the_door(tmp_path: Path) -> None:
+    sides = {
+        "left": {"id": "1", "title": LEFT.title}, "right": {"id": "2", "title": RIGHT.title}, "style": STYLE,
+        "prompt_revealed_label": True, "teacher_fields_shown": ["title"],
+    }  # fmt: skip
+    rows = [
+        {**row(1, said("brand", "Canon", "missing", 0.0)), **sides},
+        {**row(1, said("color", "black", "silver", 0.0)), **sides},
+        {**row(1, said("brand", "Canon", "canon", 1.0)), **sides, "teacher_answer": 0},
+        {**row(1), **sides, "style": "text"},
+        {**row(1), **sides, "left": None},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    found = import_file(path)
+    [kept] = found.records
+    assert kept.verdicts == {"brand": "unknown"}
+    assert (kept.provenance.teacher, kept.provenance.prompt_revealed_label) == ("gpt-4o", True)
+    assert kept.provenance.fields_shown == ("title",)
+    assert [reason for reason, _ in found.aside] == ["contradicts the label", "denies the label"]
+    assert (found.unstructured, found.without_offers) == (1, 1)
+    assert import_file(path, ("other",)).other_teachers == 4
+
+
+def test_a_row_that_does_not_say_whether_the_label_was_told_counts_as_told() -> None:
+    assert record_of(row(1), LEFT, RIGHT).provenance.prompt_revealed_label
+    assert not record_of(row(1, prompt_revealed_label=False), LEFT, RIGHT).provenance.prompt_revealed_label
