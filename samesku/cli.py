@@ -47,6 +47,7 @@ MOUNTS = (
     Mount("bundle", "Build the committed student into a bundle that serves."),
     Mount("evaluate", "Measure a bundle on labelled pairs.", extra="train"),
     Mount("suite", "Change held-out listings in known ways and measure what happens to the verdicts.", extra="train"),
+    Mount("report", "Write the report card of a bundle.", extra="train"),
     Mount("train", "Train a student.", extra="train"),
     Mount("teacher", "Rationales from a large model, and its audit of the student.", extra="teacher"),
     Mount("verify", "People's checks of a teacher: what to look at, what they say, and the gate.", extra="train"),
