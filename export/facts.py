@@ -23,10 +23,14 @@ class Facts(BaseModel):
     training_digest: str | None = None
     trained_on: list[str] | None = None
     quality: dict[str, Any] | None = None
+    calibration_report: dict[str, Any] | None = Field(
+        default=None, description="how good the calibration is: for people, no part of a manifest"
+    )
 
     def given(self) -> dict[str, Any]:
         """The fields that are set; a margin of 0 is one: it takes an older margin away."""
-        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+        names = type(self).model_fields.keys() - {"calibration_report"}
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def read_facts(*paths: Path | None, both_orders_within: float | None = None) -> Facts:

@@ -122,57 +122,76 @@ def holdout(
 @app.command()
 def calibrate(
     out: Annotated[
-        Path, typer.Option(help="JSON to write: calibration, thresholds, quality of validation, training data.")
+        Path,
+        typer.Option(help="JSON to write: calibration, thresholds, validation quality, training data, and a report."),
     ],
     bundle: Annotated[str, typer.Option(help="Folder of the exported bundle, or 'default'.")] = "default",
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Saved validation scores instead of judging; may be given again."
+        ),
+    ] = None,
     training: Annotated[
         Path | None, typer.Option(exists=True, help="training.json of the run, to name the data it saw.")
     ] = None,
     sample: Annotated[
         int | None, typer.Option(min=50, help="Pairs a set, a seeded uniform sample; default: all.")
     ] = None,
+    target_precision: Annotated[float | None, typer.Option(help="Least precision of automatic matches.")] = None,
+    target_npv: Annotated[float | None, typer.Option(help="Least share right of automatic rejections.")] = None,
+    review_budget: Annotated[float | None, typer.Option(help="Largest share of pairs that people see.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for the reliability and risk-coverage pictures (SVG).")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
-    """Fit calibration and threshold on the validation sets, through the serving engine."""
-    import random
+    """Fit calibration and thresholds on the validation sets, through the serving engine or from saved scores.
+
+    With targets the thresholds are those that keep them by their one-sided 95% bounds, with people between; else there
+    is one, of best F1. Scores are those of `samesku evaluate --scores` or `samesku train score`.
+    """
     from functools import partial
 
     from schemas.bundle import BundleError
-    from train.calibration.fit import UncalibratableError, fit
-    from train.evaluation.evaluate import judge_pairs
-    from train.pairs.guard import validation_files
-    from train.pairs.pairs import PairFileError, read_pairs
+    from train.calibration import run
+    from train.calibration.fit import UncalibratableError
+    from train.calibration.scores import ScoresError, calibration_pairs, read_scores
+    from train.calibration.thresholds import Targets
+    from train.pairs.pairs import PairFileError, data_root
     from worker.student.locate import find_bundle
     from worker.student.student import Student
 
-    console = Console(stderr=True)
-    scored = {}
+    console = Console(stderr=True, highlight=False)
     try:
-        student = Student.load(find_bundle(bundle), threads)
-        for name, path in validation_files().items():
-            pairs = read_pairs(path)
-            if sample is not None and sample < len(pairs):
-                pairs = random.Random(7).sample(pairs, sample)
-            with Progress(console=console, transient=True) as progress:
-                task = progress.add_task(name, total=len(pairs))
-                judged = judge_pairs(student, pairs, progress=partial(progress.advance, task))
-            scored[name] = (judged.logits(), judged.labels())
-            console.print(f"{name}: {len(pairs)} pairs, {len(pairs) / judged.seconds:.1f} pairs/s", highlight=False)
-        count = sum(len(labels) for _, labels in scored.values())
-        fitted = fit(scored, f"validation of {', '.join(scored)} ({count} pairs)")
-    except (PairFileError, BundleError, UncalibratableError) as error:
+        targets = Targets(target_precision, target_npv, review_budget)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        if scores:
+            # Scores of someone's own catalogue need no public data; with the data, test pairs are recognised.
+            saved = read_scores(scores, calibration_pairs()[1] if data_root().is_dir() else ())
+            scored = saved.sets
+            for name, count in saved.left_out.items():
+                console.print(f"{name}: {count} test pairs left out")
+        else:
+            scored = {}
+            student = Student.load(find_bundle(bundle), threads)
+            for name, pairs in calibration_pairs()[0].items():
+                with Progress(console=console, transient=True) as progress:
+                    task = progress.add_task(name, total=min(len(pairs), sample or len(pairs)))
+                    scored[name], rate = run.judge_validation(student, pairs, sample, partial(progress.advance, task))
+                console.print(f"{name}: {len(scored[name][1])} pairs, {rate:.1f} pairs/s")
+        made = run.calibrate(scored, targets)
+    except (PairFileError, BundleError, ScoresError, UncalibratableError) as error:
         raise CommandError(str(error)) from error
-    facts: dict[str, object] = {
-        "calibration": fitted.calibration.model_dump(mode="json"),
-        "thresholds": fitted.thresholds.model_dump(mode="json", exclude_none=True),
-        "quality": {"validation_f1": {name: round(value, 4) for name, value in fitted.validation_f1.items()}},
-    }
-    if training is not None:
-        data = orjson.loads(training.read_bytes())["data"]
-        facts["training_digest"] = data["digest"]
-        facts["trained_on"] = sorted({key.rpartition(":")[0] for key in data["counts"]})
+    facts = made.facts | (run.training_facts(training) if training is not None else {})
     out.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
-    console.print(f"threshold {fitted.thresholds.match}, validation F1 {facts['quality']}", highlight=False)
+    for path in run.write_pictures(plots, scored, made.fitted) if plots is not None else ():
+        console.print(f"wrote {path}")
+    console.print(f"thresholds {facts['thresholds']}, validation F1 {facts['quality']['validation_f1']}")
+    for line in made.unmet():
+        console.print(f"[yellow]{line}")
 
 
 @app.command()
@@ -183,7 +202,10 @@ def mine(
     ] = None,
     per_offer: Annotated[int, typer.Option(min=1, help="Negatives of an offer, at most.")] = 3,
     depth: Annotated[int, typer.Option(min=1, help="Only among so many of the index's candidates.")] = 10,
-    both_known: Annotated[bool, typer.Option(help="Only candidates whose own match is known: fewer, safer.")] = False,
+    both_known: Annotated[bool, typer.Option(help="Only candidates whose own match is known: fewer, safer.")] = True,
+    codes_differ: Annotated[
+        bool, typer.Option(help="Where no product ids are stated, only pairs whose codes conflict: fewer, safer.")
+    ] = True,
     leave_out: Annotated[list[str] | None, typer.Option(help="A set that is not read; may be given again.")] = None,
     hold_products: Annotated[float, typer.Option(min=0, help="As in training: share of products held out.")] = 0.0,
     risk: Annotated[
@@ -202,7 +224,7 @@ def mine(
     from train.pairs.sources import read_sources
 
     console = Console(stderr=True)
-    rule = MiningRule(per_offer=per_offer, depth=depth, both_known=both_known)
+    rule = MiningRule(per_offer=per_offer, depth=depth, both_known=both_known, codes_differ=codes_differ)
     try:
         sources = read_sources(data_root(), leave_out=leave_out or (), hold_products=hold_products)
         sources.guard.dropped.clear()  # from here on it counts mined pairs

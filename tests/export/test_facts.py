@@ -25,6 +25,8 @@ def test_files_are_merged(tmp_path: Path) -> None:
     assert (facts.calibration.a, facts.calibration.fitted_on) == (2.0, "validation")
     assert set(facts.given()) == {"calibration", "thresholds", "quality", "trained_on"}
     assert read_facts().given() == {}
+    report = write(tmp_path / "r.json", {"calibration": {"a": 1.0, "b": 0.0}, "calibration_report": {"pooled": {}}})
+    assert set(read_facts(report).given()) == {"calibration"}
 
 
 def test_a_margin_comes_from_a_file_or_before_it(tmp_path: Path) -> None:
