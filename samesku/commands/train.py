@@ -120,6 +120,60 @@ def holdout(
 
 
 @app.command()
+def release(
+    config: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Recipe (TOML), as train/recipes/cpu.toml.")
+    ],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of everything that is made.")],
+    name: Annotated[str, typer.Option(help="Name of the student.")] = "samesku",
+    version: Annotated[str, typer.Option(help="Semantic version of the student.")] = "0.1.0",
+    recipe: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder of the recipe to be committed; default: OUT/recipe.")
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="A set that a further run leaves out, for the report; may be given again.")
+    ] = None,
+    hold_products: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of products that a further run holds out, for the report.")
+    ] = 0.0,
+    processes: Annotated[int, typer.Option(min=1, help="Of training, one a GPU.")] = 1,
+    base: Annotated[str | None, typer.Option(help="Instead of the recipe's.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many training pairs (a trial).")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=50, help="Pairs of each set that calibration looks at; default: all.")
+    ] = None,
+    report: Annotated[str, typer.Option(help="Further options of `samesku report`, as '--limit 100 --cases 0'.")] = "",
+) -> None:
+    """From the data of SAMESKU_DATA to adapter, bundle and report: every stage whose output does not stand already."""
+    import shlex
+
+    from train.pairs.pairs import data_root
+    from train.release import Release, stages_of
+    from train.sft.config import ConfigFileError, read_config
+    from train.stages import StageError, run_stages
+
+    try:
+        settings = read_config(config, base=base)
+    except ConfigFileError as error:
+        raise typer.BadParameter(str(error)) from error
+    made = Release(
+        config=config, run=out, name=name, version=version, recipe=recipe, leave_out=tuple(leave_out or ()),
+        hold_products=hold_products, processes=processes, base=base, max_steps=max_steps, limit=limit, sample=sample,
+        report=tuple(shlex.split(report)),
+    )  # fmt: skip
+    first = Path(settings.init) if settings.init else None
+    console = Console(stderr=True)
+    try:
+        run_stages(
+            stages_of(made, data_root(), settings.base, first), out, lambda text: console.print(text, highlight=False)
+        )
+    except StageError as error:
+        raise CommandError(str(error)) from error
+    typer.echo(out / "report")
+
+
+@app.command()
 def calibrate(
     out: Annotated[
         Path,
@@ -185,7 +239,10 @@ def calibrate(
         made = run.calibrate(scored, targets)
     except (PairFileError, BundleError, ScoresError, UncalibratableError) as error:
         raise CommandError(str(error)) from error
-    facts = made.facts | (run.training_facts(training) if training is not None else {})
+    facts = made.facts
+    if training is not None:
+        facts |= run.training_facts(training)
+        facts["calibration_report"]["sampling_log_odds"] = run.prior_facts(training, made.fitted)
     out.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
     for path in run.write_pictures(plots, scored, made.fitted) if plots is not None else ():
         console.print(f"wrote {path}")
