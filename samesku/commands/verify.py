@@ -251,7 +251,8 @@ def _print_correction(found: Correction) -> None:
     console = Console()
     console.print(table)
     typer.echo(
-        f"{found.audited} pairs audited: {found.disputed_to_match} gold non-matches are matches,"
+        f"{found.audited} pairs audited ({found.audited_match_share:.0%} gold matches, {found.match_share:.0%} in all):"
+        f" {found.disputed_to_match} gold non-matches are matches,"
         f" {found.disputed_to_non_match} gold matches are none, {found.ambiguous} are ambiguous.\n"
         f"F1 moves by {100 * found.difference:+.2f} points"
         f" (95% interval {100 * found.difference_low:+.2f} to {100 * found.difference_high:+.2f}, paired)."

@@ -25,8 +25,8 @@ DECISIONS: tuple[HumanDecision, ...] = ("match", "non_match", "ambiguous")
 CAVEATS = (
     "The audited pairs are not a uniform sample of the test set and their inclusion probabilities are unknown: the"
     " audit supports no unbiased error rate of the gold labels, neither here nor elsewhere.",
-    "Only audited labels are replaced. Pairs on which labelers disagree are likelier to be audited, so that the"
-    " unaudited labels are probably better than the audited ones were, but nothing here shows it.",
+    "Only audited labels are replaced. If doubtful pairs were likelier to be audited, the other labels are better than"
+    " these were; the audit does not say how its pairs were chosen.",
     "An ambiguous pair keeps its gold label; with and without these pairs is shown.",
 )
 # Shares of the unaudited labels that the bounds assume to be wrong; 0 is the corrected evaluation itself.
@@ -184,9 +184,14 @@ class Bound:
 
 @dataclass(frozen=True)
 class Correction:
-    """An evaluation by gold and by audited labels; ``difference`` is F1 audited less F1 gold, interval paired."""
+    """An evaluation by gold and by audited labels; ``difference`` is F1 audited less F1 gold, interval paired.
+
+    The match shares are those of gold labels, 0 to 1: where they differ, the audited pairs are no uniform sample.
+    """
 
     audited: int
+    audited_match_share: float
+    match_share: float
     ambiguous: int
     disputed_to_match: int
     disputed_to_non_match: int
@@ -226,6 +231,8 @@ def correct(
     clear = ~found.ambiguous
     return Correction(
         audited=int(found.audited.sum()),
+        audited_match_share=float(gold[found.audited].mean()),
+        match_share=float(gold.mean()),
         ambiguous=int(found.ambiguous.sum()),
         disputed_to_match=int((found.disputed & labels).sum()),
         disputed_to_non_match=int((found.disputed & gold).sum()),

@@ -49,7 +49,7 @@ def test_unchecked_tasks_leave_no_horvitz_thompson_estimate() -> None:
 
 def test_strata_weigh_by_their_size() -> None:
     low: dict[str, Any] = {"stratum": "low", "stratum_size": 90, "stratum_drawn": 5, "inclusion_probability": 5 / 90}
-    high = {
+    high: dict[str, Any] = {
         "stratum": "high",
         "stratum_size": 10,
         "stratum_drawn": 5,

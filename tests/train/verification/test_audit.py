@@ -109,6 +109,8 @@ def test_the_shared_audit(data_dir: Path) -> None:
     assert corrected.gold.f1 == 1
     assert corrected.difference_high < 0
     assert (corrected.disputed_to_match, corrected.disputed_to_non_match) == (11, 8)
+    # No uniform sample: three times as many matches as in the whole.
+    assert corrected.audited_match_share > 3 * corrected.match_share
 
 
 def test_the_published_rate_is_read_as_a_share(data_dir: Path) -> None:
