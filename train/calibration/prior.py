@@ -67,6 +67,15 @@ def log_odds(share: float) -> float:
     return math.log(share) - math.log1p(-share)
 
 
+def without_validation(positive_rate: float, negative_rate: float) -> Calibration:
+    """The map of a student for which there are no validation pairs: its sampling corrected, no more.
+
+    Raises ValueError for a rate that is not above 0.
+    """
+    shift = float(sampling_log_odds(positive_rate, negative_rate))
+    return Calibration(a=1.0, b=round(-shift, 6), fitted_on="no pairs: corrected for the sampling in training")
+
+
 def shifted(calibration: Calibration, fitted_share: float, share: float) -> Calibration:
     """The map for a stream in which `share` of the pairs match, instead of `fitted_share` where it was fitted.
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from train.calibration.curves import reliability, risk_coverage
 from train.calibration.fit import Fitted, fit
 from train.calibration.methods import Scored
 from train.calibration.plots import reliability_diagram, risk_coverage_curves, save
+from train.calibration.prior import sampling_log_odds, seen_rates
 from train.calibration.report import calibrated, calibration_report, pooled_arrays
 from train.calibration.thresholds import Targets, choose
 from train.evaluation.evaluate import judge_pairs
@@ -80,6 +82,22 @@ def training_facts(training: Path) -> dict[str, Any]:
         "training_digest": data["digest"],
         "trained_on": sorted({key.rpartition(":")[0] for key in data["counts"]}),
     }
+
+
+def prior_facts(training: Path, fitted: Fitted) -> dict[str, float]:
+    """How far the sampling in training should have moved the logits, and by how much the fitted map moves them back.
+
+    In nats: ``hard`` of negatives that were all kept, ``easy`` of those that were thinned, ``fitted`` the logit that
+    the map takes for even odds. A ``fitted`` far outside of the other two says that validation's share of matches is
+    another than training's, or that the student has not learnt to be in doubt. Empty if the run does not say.
+    """
+    config = orjson.loads(training.read_bytes()).get("config", {})
+    if not {"keep_easy", "both_ways"} <= config.keys() or not config["keep_easy"]:
+        return {}
+    positive, negative = seen_rates(np.array([False, True]), config["keep_easy"], config["both_ways"])
+    hard, easy = sampling_log_odds(positive, negative).tolist()
+    moved = -fitted.calibration.b / fitted.calibration.a
+    return {"hard": round(hard, 4), "easy": round(easy, 4), "fitted": round(moved, 4)}
 
 
 def write_pictures(folder: Path, scored: Scored, fitted: Fitted) -> list[Path]:

@@ -6,7 +6,7 @@ from scipy.special import expit
 
 from schemas.bundle import Calibration
 from train.calibration.fit import apply, fit
-from train.calibration.prior import corrected, log_odds, sampling_log_odds, seen_rates, shifted
+from train.calibration.prior import corrected, log_odds, sampling_log_odds, seen_rates, shifted, without_validation
 
 
 def test_by_hand() -> None:
@@ -46,6 +46,12 @@ def test_platts_intercept_has_taken_the_sampling_in() -> None:
     moved = fit({"x": (corrected(logits, 2, 0.1), labels)}, "x").calibration
     assert moved.b == pytest.approx(raw.b + raw.a * float(np.log(20)), abs=1e-3)
     assert apply(moved, corrected(logits, 2, 0.1)) == pytest.approx(apply(raw, logits), abs=1e-4)
+
+
+def test_a_student_without_validation_pairs() -> None:
+    calibration = without_validation(2, 0.1)
+    assert calibration.apply(float(np.log(20))) == pytest.approx(0.5)
+    assert without_validation(1, 1).b == 0
 
 
 def test_a_stream_with_fewer_matches() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import orjson
 import pytest
 from scipy.special import expit
 
 from train.calibration.methods import Scored
-from train.calibration.run import calibrate
+from train.calibration.run import calibrate, prior_facts, training_facts
 from train.calibration.thresholds import Targets
 from train.evaluation.metrics import Bools, Floats
 
@@ -56,6 +58,17 @@ def test_one_set_has_nothing_to_leave_out() -> None:
     report = made.facts["calibration_report"]
     assert report["leave_one_out"] == report["methods"] == {}
     assert made.unmet()[0].startswith("precision: the target 0.9999 is not met, the best bound is 0.9")
+
+
+def test_the_run_says_how_far_the_sampling_moved_the_logits(tmp_path: Path) -> None:
+    training = tmp_path / "training.json"
+    data = {"digest": "d", "counts": {"abt-buy:0": 3, "abt-buy:1": 1, "wdc:0": 2}}
+    training.write_bytes(orjson.dumps({"config": {"keep_easy": 0.1, "both_ways": True}, "data": data}))
+    fitted = calibrate(ALIKE, Targets()).fitted
+    assert prior_facts(training, fitted) == {"hard": 0.6931, "easy": 2.9957, "fitted": pytest.approx(1, abs=0.2)}
+    assert training_facts(training) == {"training_digest": "d", "trained_on": ["abt-buy", "wdc"]}
+    training.write_bytes(orjson.dumps({"data": data}))
+    assert prior_facts(training, fitted) == {}
 
 
 def test_without_targets_there_is_one_threshold() -> None:
