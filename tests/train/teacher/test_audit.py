@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,10 +35,10 @@ def said(answer: Answer, verdict: Verdict) -> Rationale:
     return Rationale(attributes={name: AttributeVerdict.model_validate(sure) for name in ATTRIBUTES}, answer=answer)
 
 
-def taught(each: Case, answer: Answer, confidence: float = 0.9, **verdicts: Any) -> Judged:
+def taught(each: Case, answer: Answer, confidence: float = 0.9, **verdicts: Verdict) -> Judged:
     record = RationaleRecord(
         pair_id=each.decision.pair_id, left=OfferRef.of(each.first), right=OfferRef.of(each.second),
-        verdicts=verdicts, answer=answer, confidence=confidence, explanation="because", provenance=TOLD,
+        verdicts={name: verdicts[name] for name in ATTRIBUTES if name in verdicts}, answer=answer, confidence=confidence, explanation="because", provenance=TOLD,
     )  # fmt: skip
     return Judged(each, record)
 
@@ -57,7 +56,8 @@ def test_an_allocation_is_of_the_size_asked_for_and_sees_each_stratum(sizes: lis
 
 
 def test_only_what_the_student_decided_on_texts_that_still_stand_is_audited() -> None:
-    made = [decision(f"a:{n}", f"b:{n}", verdict) for n, verdict in enumerate(("match", "no_match", "retracted"))]
+    verdicts: tuple[DecisionVerdict, ...] = ("match", "no_match", "retracted")
+    made = [decision(f"a:{n}", f"b:{n}", verdict) for n, verdict in enumerate(verdicts)]
     made.append(decision("a:3", "b:3", "match").model_copy(update={"decided_by": "label"}))
     made.append(decision("a:4", "b:4", "match"))
     sides: list[Side] = [side for each in made for side in (each.first, each.second)]

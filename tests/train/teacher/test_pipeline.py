@@ -43,6 +43,7 @@ class Script:
             "extract": [EMPTY], "compare": [COMPARED], "decide": [DECIDED], "explain": [EXPLAINED],
         }  # fmt: skip
         self.replies = {name: list(said) for name, said in {**good, **replies}.items()}
+        self.finish = "stop"
         self.asked: list[tuple[str, Messages, bool]] = []
 
     async def __call__(self, step: Step, messages: Messages, repair: bool = False) -> Reply:
@@ -52,7 +53,7 @@ class Script:
         if isinstance(text, Exception):
             raise text
         text = text if isinstance(text, str) else orjson.dumps(text).decode()
-        return Reply(orjson.dumps(messages).decode(), text, "stop", "m", "plain", Usage(10, 2), Decimal("0.5"))
+        return Reply(orjson.dumps(messages).decode(), text, self.finish, "m", "plain", Usage(10, 2), Decimal("0.5"))
 
 
 def outcome(script: Script, **settings: Any) -> RationaleRecord | Failure:
@@ -98,6 +99,14 @@ def test_a_reply_that_stays_useless_is_a_failure_with_its_raw_text() -> None:
     assert isinstance(found, Failure)
     assert (found.step, found.reason) == ("compare", "it holds no JSON object")
     assert found.replies == ("hm", "still not JSON")
+
+
+def test_a_reply_that_was_cut_off_says_so() -> None:
+    script = Script(decide=['{"reason": "Another col'])
+    script.finish = "length"
+    found = outcome(script)
+    assert isinstance(found, Failure)
+    assert found.reason == "its JSON object is broken or cut off (cut off at max_tokens)"
 
 
 def test_a_verdict_on_a_made_up_quote_is_masked_after_the_repair() -> None:

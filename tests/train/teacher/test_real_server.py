@@ -19,16 +19,21 @@ import orjson
 import pytest
 
 from samesku.cli import main
+from schemas.events import dumps
+from tests.decisions import decision
 from tests.train.teacher.bad_line import BadLine
 from tests.train.teacher.conftest import LlamaServer
 from train.pairs.pairs import read_pairs
 from train.rationales.door import ImportReport, RecordedRationales, read_records
+from train.teacher.config import Price
+from train.teacher.costs import ceiling_of
+from train.teacher.prompts import EXTRACT, ask_extract
+from train.teacher.question import read_questions
 from train.teacher.store import Store
 
 # On one idle core all of it takes about a minute; on a busy machine the model is the first to starve.
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-PRICES = {"smollm2": (Decimal("0.5"), Decimal("1.5"))}
 ROWS = [
     {
         "pair_id": "one",
@@ -83,8 +88,8 @@ class Teacher:
         """(replies, prompt tokens, reply tokens, spent, at risk)."""
         with Store(self.store) as store:
             steps = list(store.totals())
-            sums = [sum(step[place] for step in steps) for place in (1, 2, 3)]
-            return int(sums[0]), int(sums[1]), int(sums[2]), store.spent, store.at_risk
+            count, prompt, reply = (sum(numbers) for numbers in zip(*(step[1:4] for step in steps), strict=True))
+            return count, prompt, reply, store.spent, store.at_risk
 
     def failures(self) -> list[dict[str, Any]]:
         path = self.out.with_name("out.jsonl.failed.jsonl")
@@ -123,11 +128,42 @@ def test_a_run_its_costs_and_a_second_run_that_costs_nothing(
     assert len(bad_line.seen) == count
     assert f"{count}" in capsys.readouterr().err
 
+    audited(teacher)
+    assert len(bad_line.seen) == count  # the same texts: the oracle had judged them already
+
     report = ImportReport()
     known = RecordedRationales.read([teacher.out])
     for pair in read_pairs(teacher.pairs):
         known.targets(pair, report)
     assert report.read == len(records)
+
+
+def audited(teacher: Teacher) -> None:
+    """`samesku teacher audit` of decisions about the very pairs that the teacher has judged."""
+    offers = {}
+    decisions = []
+    for pair in read_pairs(teacher.pairs):
+        for each in (pair.left, pair.right):
+            offers[each.key] = each
+        made = decision(pair.left.key, pair.right.key, "match")
+        sides = {
+            name: side.model_copy(update={"digest": offers[side.key].digest()})
+            for name, side in (("first", made.first), ("second", made.second))
+        }
+        decisions.append(made.model_copy(update=sides))
+    made_file, offer_file, out = (teacher.folder / name for name in ("decisions.jsonl", "offers.jsonl", "audit"))
+    made_file.write_bytes(b"\n".join(map(dumps, decisions)))
+    offer_file.write_text("\n".join(each.model_dump_json(exclude_none=True) for each in offers.values()))
+    files = ["--decisions", str(made_file), "--offers", str(offer_file), "--out", str(out)]
+    with pytest.raises(SystemExit) as end:
+        main(["teacher", "audit", *files, "--config", str(teacher.folder / "teacher.toml")])
+    assert not end.value.code
+    told = orjson.loads((out / "audit.json").read_bytes())
+    records = read_records(out / "rationales.jsonl")
+    assert (told["population"], told["failed"]) == (2, 2 - len(records))
+    denied = sum(record.answer == "different" for record in records)
+    assert told["disagreement"]["overall"]["disagree"] == denied == len(told["worst"])
+    assert "# Audit" in (out / "audit.md").read_text()
 
 
 def test_without_a_grammar_nothing_is_lost_and_nothing_is_fatal(llama: LlamaServer, tmp_path: Path) -> None:
@@ -138,7 +174,7 @@ def test_without_a_grammar_nothing_is_lost_and_nothing_is_fatal(llama: LlamaServ
     assert failure["step"] == "extract"
     assert len(failure["replies"]) == 2
     assert all(failure["replies"])
-    assert "cut off at max_tokens" in failure["reason"]
+    assert failure["reason"]
 
 
 def test_a_killed_run_goes_on_where_it_was(llama: LlamaServer, bad_line: BadLine, tmp_path: Path) -> None:
@@ -166,13 +202,20 @@ def test_a_killed_run_goes_on_where_it_was(llama: LlamaServer, bad_line: BadLine
 
 
 def test_a_budget_is_never_exceeded(llama: LlamaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    teacher = Teacher(tmp_path, llama.base_url, ROWS[:1], budget=0.003, concurrency=1, max_tokens=32)
+    price = Price(input=Decimal("0.5"), output=Decimal("1.5"))
+    plain = Teacher(tmp_path, llama.base_url, ROWS[:1])
+    [question] = read_questions(plain.pairs)
+    asked = [ask_extract(listing) for listing in (question.left, question.right)]
+    # What one request can cost, and not a second one beside it.
+    budget = max(ceiling_of(messages, EXTRACT.schema(), 32, price) for messages in asked)
+    teacher = Teacher(tmp_path, llama.base_url, ROWS[:1], budget=float(budget), concurrency=1, max_tokens=32)
     assert teacher.run() == 3
     told = capsys.readouterr().err
-    assert "budget = 0.003 USD" in told
+    assert f"budget = {float(budget)} USD" in told
     assert "run it again to go on" in told
-    _, _, _, spent, _ = teacher.replies()
-    assert spent <= Decimal("0.003")
+    count, _, _, spent, at_risk = teacher.replies()
+    assert count == 1
+    assert 0 < spent + at_risk <= budget
     assert read_records(teacher.out) == []
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ def test_a_reply_is_found_again_with_all_that_it_cost(tmp_path: Path) -> None:
     with Store(path) as store:
         assert store.get("k") is None
         line = store.sending("k", "extract", Decimal("0.5"))
-        assert (store.spent, store.at_risk) == (0, Decimal("0.5"))
+        assert (store.spent, store.at_risk) == (Decimal(0), Decimal("0.5"))
         store.put(line, REPLY, "extract", "m", "1", {"messages": []}, "http://x")
-        assert (store.spent, store.at_risk) == (Decimal("0.000125"), 0)
+        assert (store.spent, store.at_risk) == (Decimal("0.000125"), Decimal(0))
     with Store(path) as store:
         assert store.get("k") == REPLY
         assert list(store.totals()) == [("extract", 1, 10, 5, Decimal("0.000125"))]
@@ -33,12 +34,18 @@ def test_a_request_whose_end_is_unknown_stays_at_risk(tmp_path: Path) -> None:
         store.sending("lost", "extract", Decimal("0.5"))
         store.not_charged(store.sending("refused", "extract", Decimal("7")))
     with Store(path) as store:
-        assert (store.spent, store.at_risk) == (0, Decimal("0.5"))
+        assert (store.spent, store.at_risk) == (Decimal(0), Decimal("0.5"))
 
 
 @pytest.mark.parametrize("what", ["step", "model", "prompt_version", "messages", "sampling"])
 def test_whatever_shapes_a_reply_is_in_its_key(what: str) -> None:
-    shape = {"step": "s", "model": "m", "prompt_version": "1", "messages": [{"a": "b"}], "sampling": {"t": 0}}
+    shape: dict[str, Any] = {
+        "step": "s",
+        "model": "m",
+        "prompt_version": "1",
+        "messages": [{"a": "b"}],
+        "sampling": {"t": 0},
+    }
     assert content_key(**shape) == content_key(**shape)
     assert content_key(**shape) != content_key(**{**shape, what: "other"})
 
@@ -65,7 +72,7 @@ def test_a_killed_process_leaves_what_it_wrote_and_no_lock(tmp_path: Path) -> No
     assert ended.returncode == -signal.SIGKILL
     with Store(path) as store:
         assert store.get("k") is not None
-        assert (store.spent, store.at_risk) == (1, 3)
+        assert (store.spent, store.at_risk) == (Decimal(1), Decimal(3))
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
