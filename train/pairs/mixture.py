@@ -18,7 +18,7 @@ from schemas.text import clean
 from train.pairs.mining import read_mined
 from train.pairs.noise import move_code
 from train.pairs.pairs import Pair, data_root
-from train.pairs.shares import stable_share as stable_share
+from train.pairs.shares import stable_share
 from train.pairs.sources import read_sources
 from train.rationales.derive import derive
 from train.rationales.door import RecordedRationales

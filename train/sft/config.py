@@ -45,6 +45,13 @@ class SftConfig(BaseModel):
     """Share of each set's product groups that training must not touch."""
     hold_seed: int = 17
     """Of the choice of those groups: runs of several seeds hold out the same."""
+    mined: Path | None = None
+    """Hard negatives to add, a file of ``samesku train mine``; what is left out or held out is dropped from it too."""
+    files: tuple[Path, ...] = ()
+    """Pair files of one's own to add: JSON Lines, CSV or Parquet, each an origin by its name."""
+    held_out_files: tuple[Path, ...] = ()
+    """One's own test and validation files: none of their pairs is trained on. In a recipe file all these paths are
+    meant from that file's folder."""
     limit: int | None = Field(default=None, ge=1)
     """Only so many pairs: a trial."""
     repeat: dict[str, float] = Field(default_factory=dict)
@@ -112,6 +119,11 @@ def read_config(path: Path | None, **given: Any) -> SftConfig:
         raise ConfigFileError(f"{path}: {error}") from error
     if path is not None and isinstance(values.get("init"), str):
         values["init"] = str(path.parent / values["init"])
+    if path is not None and isinstance(values.get("mined"), str):
+        values["mined"] = path.parent / values["mined"]
+    for name in ("files", "held_out_files"):
+        if path is not None and isinstance(values.get(name), list):
+            values[name] = [path.parent / file if isinstance(file, str) else file for file in values[name]]
     values.update({name: value for name, value in given.items() if value is not None})
     try:
         return SftConfig.model_validate(values)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.evidence import compare
-from train.pairs.mixture import TrainingPair, stable_share
+from train.pairs.mixture import TrainingPair
+from train.pairs.shares import stable_share
 from train.sft.examples import Encoder, Example
 
 
