@@ -104,6 +104,24 @@ def score(
     return Scores(answer, attributes)
 
 
+def score_both_orders(
+    model: Any, encoder: Encoder, pairs: Sequence[Pair], within: float, progress: Progress = lambda _: None
+) -> Scores:
+    """Scores as the serving engine has them with ``both_orders_within``: what is in doubt is scored in both orders.
+
+    Args:
+        within: pairs whose answer logit is nearer to 0 than this are scored with the offers exchanged as well, and all
+            their logits averaged.
+    """
+    found = score(model, encoder, pairs, progress=progress)
+    doubtful = np.flatnonzero(np.abs(found.answer) < within)
+    if len(doubtful):
+        other = score(model, encoder, [pairs[number] for number in doubtful], swap=True)
+        found.answer[doubtful] = (found.answer[doubtful] + other.answer) / 2
+        found.attributes[doubtful] = (found.attributes[doubtful] + other.attributes) / 2
+    return found
+
+
 def _examples(rows: Sequence[Sequence[Group]]) -> list[Example]:
     return [example for row in rows for group in row for example in group.examples]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ import orjson
 from train.pairs.guard import held_out_files, validation_files
 from train.pairs.pairs import Pair, read_pairs, read_rows
 from train.sft.examples import Encoder
-from train.sft.scorer import score
+from train.sft.scorer import score_both_orders
 
 SetName = tuple[str, str]
 """Origin and split."""
+
+BOTH_ORDERS_WITHIN = 3.0
+"""The released student's margin, so that runs with something held out are scored as it serves."""
 
 SPLITS: dict[str, Callable[[Path | None], dict[str, Path]]] = {"valid": validation_files, "test": held_out_files}
 
@@ -54,12 +58,17 @@ def score_sets(
     encoder: Encoder,
     sets: Mapping[SetName, Sequence[Pair]],
     progress: Callable[[SetName, int], None] = lambda name, done: None,
+    within: float = BOTH_ORDERS_WITHIN,
 ) -> list[dict[str, Any]]:
-    """Rows of all pairs of the sets; ``progress`` is told how many pairs of which set were scored."""
+    """Rows of all pairs of the sets; ``progress`` is told how many pairs of which set were scored.
+
+    ``within``: as in :func:`train.sft.scorer.score_both_orders`.
+    """
     rows: list[dict[str, Any]] = []
     for (origin, split), pairs in sets.items():
         name = origin, split
-        found = score(model, encoder, pairs, progress=lambda done, name=name: progress(name, done))  # type: ignore[misc]
+        tell = partial(progress, name)
+        found = score_both_orders(model, encoder, pairs, within, tell)
         rows += [
             {
                 "origin": origin,
