@@ -16,10 +16,12 @@ import numpy as np
 import orjson
 from scipy.special import expit
 
-from train.calibration.fit import UncalibratableError, fit
+from train.calibration.fit import Fitted, UncalibratableError, fit
+from train.calibration.prior import shifted
+from train.calibration.shift import estimated_share
 from train.evaluation.metrics import Bools, Floats
 from train.pairs.pairs import PairFileError, read_rows
-from train.report.measures import best_threshold, f1_at, measured
+from train.report.measures import best_threshold, f1_at, measured, rounded
 
 Split = tuple[str, str]
 """Origin and split: valid, test or by-product."""
@@ -89,7 +91,26 @@ def transferred(run: HeldOutRun, name: str) -> dict[str, Any]:
         "threshold_from": sorted(others),
         **found,
         "oracle_f1": f1_at(labels, probabilities >= oracle)["f1"],
+        "adapted": adapted_to(run, name, fitted, others),
     }
+
+
+def adapted_to(
+    run: HeldOutRun, name: str, fitted: Fitted, others: Mapping[str, tuple[Floats, Bools]]
+) -> dict[str, Any] | None:
+    """The same with the map moved to the left-out set's share of matches, which its *unlabelled* validation pairs say.
+
+    The threshold stays. None without such pairs.
+    """
+    unlabelled = run.scores.get((name, "valid"))
+    if unlabelled is None:
+        return None
+    fitted_share = float(np.mean([labels.mean() for _, labels in others.values()]))
+    share = estimated_share(unlabelled[0], fitted.calibration, fitted_share)
+    moved = shifted(fitted.calibration, fitted_share, share)
+    logits, labels = run.scores[name, "test"]
+    probabilities = probabilities_of(logits, moved.a, moved.b)
+    return {"share": rounded(share), **measured(labels, probabilities, fitted.thresholds.match)}
 
 
 def by_product(run: HeldOutRun) -> dict[str, dict[str, Any]]:
