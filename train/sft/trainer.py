@@ -48,7 +48,7 @@ def fused_body(causal: Any) -> Any:
     compiled, 1.8 s with attention written out as well, for the fused kernel's backward pass is slow with a mask.
     """
     causal.config._attn_implementation = "eager"
-    return torch.compile(causal.model, dynamic=False)
+    return torch.compile(causal.base_model, dynamic=False)
 
 
 def slot_logits(hidden: Tensor, head: Tensor, choice_ids: Sequence[Sequence[int]]) -> Tensor:
@@ -98,7 +98,7 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         causal = self.accelerator.unwrap_model(model).get_base_model()
         if self._body is None:
-            self._body = fused_body(causal) if self.compiled else causal.model
+            self._body = fused_body(causal) if self.compiled else causal.base_model
         dtype = torch.bfloat16 if self.bf16_matmul else torch.float32
         context = (
             torch.autocast(inputs["input_ids"].device.type, torch.bfloat16)
@@ -112,7 +112,7 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
                 attention_mask=additive_mask(inputs["allowed"].cpu(), dtype).to(inputs["input_ids"].device),
                 use_cache=False,
             ).last_hidden_state
-        head = causal.lm_head.weight
+        head = causal.get_output_embeddings().weight
         logits = slot_logits(hidden[inputs["slot_rows"], inputs["slot_positions"]], head, self.choice_ids)
         wanted = inputs["slot_choices"]
         answer = len(SLOTS) - 1
