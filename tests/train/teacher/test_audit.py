@@ -37,9 +37,15 @@ def said(answer: Answer, verdict: Verdict) -> Rationale:
 
 def taught(each: Case, answer: Answer, confidence: float = 0.9, **verdicts: Verdict) -> Judged:
     record = RationaleRecord(
-        pair_id=each.decision.pair_id, left=OfferRef.of(each.first), right=OfferRef.of(each.second),
-        verdicts={name: verdicts[name] for name in ATTRIBUTES if name in verdicts}, answer=answer, confidence=confidence, explanation="because", provenance=TOLD,
-    )  # fmt: skip
+        pair_id=each.decision.pair_id,
+        left=OfferRef.of(each.first),
+        right=OfferRef.of(each.second),
+        verdicts={name: verdicts[name] for name in ATTRIBUTES if name in verdicts},
+        answer=answer,
+        confidence=confidence,
+        explanation="because",
+        provenance=TOLD,
+    )
     return Judged(each, record)
 
 

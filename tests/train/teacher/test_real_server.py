@@ -203,12 +203,12 @@ def test_a_killed_run_goes_on_where_it_was(llama: LlamaServer, bad_line: BadLine
 
 def test_a_budget_is_never_exceeded(llama: LlamaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     price = Price(input=Decimal("0.5"), output=Decimal("1.5"))
-    plain = Teacher(tmp_path, llama.base_url, ROWS[:1])
-    [question] = read_questions(plain.pairs)
-    asked = [ask_extract(listing) for listing in (question.left, question.right)]
+    rows = [ROWS[0], {**ROWS[1], "left": {"id": "4", "title": "Nikon D90 silver", "brand": "Nikon"}}]
+    questions = read_questions(Teacher(tmp_path, llama.base_url, rows).pairs)
+    asked = [ask_extract(listing) for each in questions for listing in (each.left, each.right)]
     # What one request can cost, and not a second one beside it.
     budget = max(ceiling_of(messages, EXTRACT.schema(), 32, price) for messages in asked)
-    teacher = Teacher(tmp_path, llama.base_url, ROWS[:1], budget=float(budget), concurrency=1, max_tokens=32)
+    teacher = Teacher(tmp_path, llama.base_url, rows, budget=float(budget), concurrency=1, max_tokens=32)
     assert teacher.run() == 3
     told = capsys.readouterr().err
     assert f"budget = {float(budget)} USD" in told
