@@ -38,24 +38,24 @@ class Encoder:
     """Turns pairs into examples with one tokenizer; parts are tokenised one by one, as in serving."""
 
     def __init__(self, encode: Encode) -> None:
-        self._encode = encode
+        self.encode = encode
         self.label_ids = [self._single(slot.label) for slot in SLOTS]
         self.choice_ids = [[self._single(choice) for choice in slot.choices] for slot in SLOTS]
 
     def _single(self, text: str) -> int:
-        ids = self._encode(text)
+        ids = self.encode(text)
         if len(ids) != 1:
             raise ValueError(f"{text!r} must be one token of this tokenizer, not {len(ids)}")
         return ids[0]
 
     def prefix(self, query: Offer) -> tuple[int, ...]:
-        return (BOS_ID, *self._encode(render_query(query)))
+        return (BOS_ID, *self.encode(render_query(query)))
 
     def example(self, item: TrainingPair, *, swap: bool, with_sentence: bool) -> Example:
         """The example of a pair with its left offer as the query, or its right one when ``swap``."""
         pair, targets = item.pair, item.targets
         query, candidate = (pair.right, pair.left) if swap else (pair.left, pair.right)
-        body = self._encode(render_candidate(query, candidate))
+        body = self.encode(render_candidate(query, candidate))
         answer: Answer = "same" if pair.label == 1 else "different"
         verdicts = [targets.verdicts.get(name) for name in ATTRIBUTES]
         choices = [*(IGNORED if given is None else VERDICTS.index(given) for given in verdicts), ANSWERS.index(answer)]
@@ -67,7 +67,7 @@ class Encoder:
                 (sentence.quote_right, sentence.quote_left) if swap else (sentence.quote_left, sentence.quote_right)
             )
             for number, part in enumerate(frame_for(answer, sentence.attribute).parts(*quotes)):
-                ids = self._encode(part)
+                ids = self.encode(part)
                 if number in (1, 3):
                     trained += [(len(suffix) - 1 + i, token) for i, token in enumerate(ids)]
                 elif number in (2, 4):

@@ -7,7 +7,7 @@ several: each takes its share of the rows, the first one writes.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 from train.pairs.mixture import Mixture, build_mixture
 from train.pairs.pairs import Pair
 from train.sft.config import SftConfig, read_config
+from train.sft.examples import Encode, Encoder
 from train.sft.precision import fast_bf16
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -73,7 +74,13 @@ def first_adapter(config: SftConfig, out: Path) -> Path | None:
     return done if done.is_dir() else run_sft(read_config(Path(config.init)), out / "first")
 
 
-def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample: Sample | None = None) -> Path:
+def run_sft(
+    config: SftConfig,
+    out: Path,
+    mixture: Mixture | None = None,
+    sample: Sample | None = None,
+    encoder_of: Callable[[Encode], Encoder] = Encoder,
+) -> Path:
     """Train an adapter into ``out`` and return its folder ``out/adapter``.
 
     Writes beside it ``training.json`` (configuration, counts, data digest, steps, seconds, the loss log) and the curves
@@ -84,6 +91,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
         out: folder of the run.
         mixture: what to train on; default: :func:`mixture_of`.
         sample: origin to pairs for validation on the way; default: from the validation files.
+        encoder_of: makes the encoder of a tokenizer; another one trains another form of the answer.
 
     Raises:
         export.base.BaseModelError: there is no such base.
@@ -100,8 +108,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
     from trl import SFTConfig
 
     from export.base import load_base
-    from train.sft.epochs import run_rows
-    from train.sft.examples import Encoder
+    from train.sft.epochs import Rows, run_rows
     from train.sft.loop import RunTrainer
     from train.sft.trainer import can_compile, collator
     from train.sft.validation import validation_sample
@@ -114,7 +121,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
     processes = PartialState(cpu=on_cpu).num_processes
     mixture = mixture or mixture_of(config)
     model, tokenizer = load_base(config.base)
-    encoder = Encoder(lambda text: list(tokenizer(text, add_special_tokens=False).input_ids))
+    encoder = encoder_of(lambda text: list(tokenizer(text, add_special_tokens=False).input_ids))
     made = run_rows(mixture.pairs, encoder, config, processes)
     per_step = config.rows_per_step * processes
     steps = config.max_steps or max(1, len(made.rows) // per_step)
@@ -186,6 +193,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
     adapter = out / "adapter"
     trainer.keep(adapter)
     if trainer.is_world_process_zero():
+        seen = Rows(made.rows[: trainer.state.global_step * per_step], made.epochs)
         facts = {
             "config": config.model_dump(mode="json"),
             "data": {
@@ -199,6 +207,7 @@ def run_sft(config: SftConfig, out: Path, mixture: Mixture | None = None, sample
             "examples": made.examples,
             "tokens": made.tokens,
             "rows": len(made.rows),
+            "seen": {"examples": seen.examples, "tokens": seen.tokens, "rows": len(seen.rows)},
             "epochs": made.epochs,
             "processes": processes,
             "steps": trainer.state.global_step,

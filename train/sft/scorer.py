@@ -76,16 +76,31 @@ def score(
         bf16: autocast to bfloat16; default: where that is faster.
         progress: told how many pairs each batch has brought.
     """
+    items = [TrainingPair(pair, Targets()) for pair in pairs]
+    return score_items(model, encoder, items, swap=swap, rows_per_batch=rows_per_batch, bf16=bf16, progress=progress)
+
+
+def score_items(
+    model: Any,
+    encoder: Encoder,
+    items: Sequence[TrainingPair],
+    *,
+    swap: bool = False,
+    rows_per_batch: int = 6,
+    bf16: bool | None = None,
+    progress: Progress = lambda _: None,
+) -> Scores:
+    """As :func:`score`, for an encoder whose prompts depend on the targets (`train.sft.forms`)."""
     half = fast_bf16() if bf16 is None else bf16
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     places: dict[Example, list[int]] = {}
-    for number, pair in enumerate(pairs):
-        example = encoder.example(TrainingPair(pair, Targets()), swap=swap, with_sentence=False)
+    for number, item in enumerate(items):
+        example = encoder.example(item, swap=swap, with_sentence=False)
         places.setdefault(example, []).append(number)
     # Rows of like length stand together, so that little is padded.
     rows = sorted(pack(group_examples(places), seed=0), key=lambda row: sum(group.tokens for group in row))
-    answer = np.full(len(pairs), np.nan)
-    attributes = np.full((len(pairs), ANSWER, 3), np.nan)
+    answer = np.full(len(items), np.nan)
+    attributes = np.full((len(items), ANSWER, 3), np.nan)
     was_training = model.training
     model.eval()
     try:
@@ -116,7 +131,7 @@ def score_both_orders(
     found = score(model, encoder, pairs, progress=progress)
     doubtful = np.flatnonzero(np.abs(found.answer) < within)
     if len(doubtful):
-        other = score(model, encoder, [pairs[number] for number in doubtful], swap=True)
+        other = score(model, encoder, [pairs[int(number)] for number in doubtful], swap=True)
         found.answer[doubtful] = (found.answer[doubtful] + other.answer) / 2
         found.attributes[doubtful] = (found.attributes[doubtful] + other.attributes) / 2
     return found

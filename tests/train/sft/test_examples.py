@@ -53,7 +53,7 @@ def test_only_quotes_and_their_closing_are_trained(
     for place, token in found.sentence:
         assert found.suffix[place + 1] == token
     trained = tokenizer.decode([token for _, token in found.sentence])
-    closing = [encoder._encode(part)[0] for part in ('", B says "', '".')]
+    closing = [encoder.encode(part)[0] for part in ('", B says "', '".')]
     assert trained == f"{quotes[0]}{tokenizer.decode(closing[:1])}{quotes[1]}{tokenizer.decode(closing[1:])}"
 
 
