@@ -6,7 +6,6 @@ lost, and no reply ends a run. Non-goals: where replies come from and what they 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -137,8 +136,9 @@ class Teaching:
 
     async def _record(self) -> RationaleRecord:
         question = self._question
-        extracted = await asyncio.gather(self._extract("A", question.left), self._extract("B", question.right))
-        compared = await self._compare((extracted[0], extracted[1]))
+        # One after the other: other pairs fill the slots, and a pair that fails at A does not pay for B.
+        extracted = (await self._extract("A", question.left), await self._extract("B", question.right))
+        compared = await self._compare(extracted)
         verdicts: dict[Attribute, Verdict] = {name: item["verdict"] for name, item in compared.items()}
         decision = await self._decide(compared, verdicts)
         explanation = await self._read(
@@ -156,7 +156,7 @@ class Teaching:
             confidence=decision.confidence,
             sentence=None if explanation.doubts else sentence_of(explanation.found, question),
             explanation=f"{decision.reason} {explanation.found.sentence}",
-            dropped=tuple(sorted(self._dropped)),  # both extractions run at once: the order of time is no order
+            dropped=tuple(self._dropped),
             provenance=self._spending.provenance(self._config),
         )
 

@@ -59,7 +59,7 @@ async def teach(
                 progress(run)
 
         try:
-            # A pair asks for both extractions at once, so that fewer pairs than slots would still fill them.
+            # A pair has one request under way at a time, so that so many pairs fill the slots.
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(config.concurrency, len(questions))):
                     group.create_task(work())

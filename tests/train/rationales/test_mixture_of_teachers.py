@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from schemas.rationale import Answer
 from train.pairs.mixture import build_mixture
 from train.pairs.pairs import Pair
 from train.pairs.sources import ORIGINS
@@ -26,12 +27,13 @@ def test_recorded_rationales_take_the_place_of_derived_ones(data_dir: Path, tmp_
         pair for pair in non_matches if not (pair.left.gtin or pair.left.model_number or pair.right.model_number)
     ]
     agreed, denied = unchanged[:2]
+    said: list[tuple[Pair, Answer]] = [(agreed, "different"), (denied, "same")]
     records = [
         RationaleRecord(
             pair_id="elsewhere", left=OfferRef.of(pair.right), right=OfferRef.of(pair.left), answer=answer,
             verdicts={"quantity": "unknown"}, provenance=TOLD,
         )
-        for pair, answer in ((agreed, "different"), (denied, "same"))
+        for pair, answer in said
     ]  # fmt: skip
     write_records(tmp_path / "teacher.jsonl", records)
     taught = build_mixture(data_dir, leave_out=others, rationales=[tmp_path / "teacher.jsonl"])
