@@ -1,6 +1,6 @@
 """Does it matter which of two offers stands first, and what does judging doubtful pairs in both orders change?
 
-    .venv/bin/python -m benchmarks.orders [--bundle DIR] [--pairs 400] [--margins 0 1 2 3 4] [--out orders.json]
+    .venv/bin/python -m benchmarks.orders [--bundle DIR] [--pairs 400] [--margins 0 1 2] [--out orders.json]
 
 A seeded sample of the pairs that calibration uses (validation, never test) is judged once in each order. What every
 margin of `both_orders_within` does follows from those logits, for a pair's logits do not depend on its company. Work:
@@ -66,15 +66,17 @@ class Both:
 ROW = ("set", "label", "forward", "backward", "shared", "own", "whole")
 
 
-def outcome(both: Both, margin: float, boundary: float) -> dict[str, float]:
-    """What a margin does. `boundary` is the raw logit from which a pair is a match.
+def outcome(both: Both, margin: float, manifest: BundleManifest) -> dict[str, float]:
+    """What a margin does, at the thresholds of the bundle.
 
     `twice`: share of pairs judged in both orders, the mean of both sides. `flips`: share of pairs whose verdict depends
     on which offer is the query. `extra_compute`: tokens of the second passes by those of the first ones, with
     `CANDIDATES` to a query. F1, precision and recall are those of the left offer as the query.
     """
     mean = (both.forward + both.backward) / 2
-    doubtful = [np.abs(side) < margin for side in (both.forward, both.backward)]
+    careful = BundleManifest.model_validate({**manifest.model_dump(), "both_orders_within": margin})
+    doubtful = [np.array([careful.in_doubt(logit) for logit in side]) for side in (both.forward, both.backward)]
+    boundary = manifest.calibration.logit(manifest.thresholds.match)
     sides = [
         np.where(twice, mean, side) >= boundary
         for twice, side in zip(doubtful, (both.forward, both.backward), strict=True)
@@ -95,12 +97,6 @@ def outcome(both: Both, margin: float, boundary: float) -> dict[str, float]:
 def joined(sets: Sequence[Both]) -> Both:
     """All sets as one; equally many pairs of each weigh alike."""
     return Both(*(np.concatenate([getattr(both, name) for both in sets]) for name in Both.__dataclass_fields__))
-
-
-def boundary_of(manifest: BundleManifest) -> float:
-    """The raw logit at which the calibrated probability is the bundle's match threshold."""
-    match = manifest.thresholds.match
-    return float((np.log(match) - np.log1p(-match) - manifest.calibration.b) / manifest.calibration.a)
 
 
 def score(name: str, student: Student, tokens: Tokens, pairs: Sequence[Pair], console: Console) -> list[dict[str, Any]]:
@@ -144,15 +140,14 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         name: Both.of([row for row in rows if row["set"] == name]) for name in dict.fromkeys(r["set"] for r in rows)
     }
     sets["all"] = joined(list(sets.values()))
-    boundary = boundary_of(student.manifest)
     return report | {
         "bundle": output.bundle_facts(student.manifest),
-        "settings": {"pairs": args.pairs, "seed": args.seed, "candidates": CANDIDATES, "boundary": boundary},
+        "settings": {"pairs": args.pairs, "seed": args.seed, "candidates": CANDIDATES},
         "sets": {
             name: {
                 "pairs": len(both.labels),
                 "mean_logit_move": float(np.mean(np.abs(both.forward - both.backward))),
-                "margins": [outcome(both, margin, boundary) for margin in args.margins],
+                "margins": [outcome(both, margin, student.manifest) for margin in args.margins],
             }
             for name, both in sets.items()
         },
@@ -175,7 +170,7 @@ def main() -> None:
     parser.add_argument("--bundle", default="default", help="folder of a bundle, or 'default' (the committed student)")
     parser.add_argument("--pairs", type=int, default=400, help="pairs of each validation set")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
-    parser.add_argument("--margins", type=float, nargs="+", default=[0.0, 1.0, 2.0, 3.0, 4.0], help="nats")
+    parser.add_argument("--margins", type=float, nargs="+", default=[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0], help="nats")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--scores", type=Path, help="the logits: read if the file is there, else written")
     output.add_out(parser)

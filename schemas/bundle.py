@@ -49,6 +49,12 @@ class Calibration(_Part):
         odds = math.exp(z)
         return odds / (1.0 + odds)
 
+    def logit(self, probability: float) -> float:
+        """The raw logit of a probability: `apply` turned round; infinite for 0 and 1."""
+        if probability in (0, 1):
+            return math.inf if probability else -math.inf
+        return (math.log(probability) - math.log1p(-probability) - self.b) / self.a
+
 
 class Thresholds(_Part):
     """The bundle's own recommendation, from validation; the policy's explicit settings come first."""
@@ -101,8 +107,8 @@ class BundleManifest(BaseModel):
         default=None,
         # Left out where it says nothing, so that the digests of bundles from before it stay what they were.
         exclude_if=lambda margin: margin is None,
-        description="margin of the raw answer logit, in nats: a pair whose logit is nearer to 0 is judged in the other "
-        "order of its offers too, and the logits of both are averaged; null or 0: never",
+        description="in nats of the raw answer logit: a pair whose logit is nearer than this to one of the thresholds "
+        "is judged in the other order of its offers too, and the logits of both are averaged; null or 0: never",
     )
     training_digest: str | None = Field(default=None, description="digest of the training data")
     trained_on: list[str] = Field(default_factory=list, description="names of the training sets, for evaluations")
@@ -138,6 +144,18 @@ class BundleManifest(BaseModel):
         The file hashes are inside, so that two bundles with one digest judge alike.
         """
         return sha256_hex(canonical(self.model_dump(mode="json", exclude={"quality", "built_at"})))
+
+    def in_doubt(self, logit: float) -> bool:
+        """Whether a pair of this raw answer logit is to be judged in the other order too (`both_orders_within`).
+
+        Doubt is nearness to a threshold of the bundle, for there a verdict turns; raw logits have no 0 of their own,
+        since training thins negatives.
+        """
+        margin, cuts = self.both_orders_within, self.thresholds
+        if margin is None:
+            return False
+        given = {cut for cut in (cuts.review_low, cuts.match, cuts.review_high) if cut is not None}
+        return any(abs(logit - self.calibration.logit(cut)) < margin for cut in given)
 
     def ref(self) -> BundleRef:
         """How decisions name this bundle."""

@@ -57,7 +57,8 @@ def update(
     quality: Annotated[Path | None, typer.Option(help="JSON: {quality, thresholds, trained_on, ...}.")] = None,
     version: Annotated[str | None, typer.Option(help="New semantic version.")] = None,
     both_orders_within: Annotated[
-        float | None, typer.Option(min=0, help="Judge pairs whose answer logit is nearer to 0 in both orders; 0: none.")
+        float | None,
+        typer.Option(min=0, help="Judge pairs whose logit is so near a threshold in both orders; 0: none."),
     ] = None,
 ) -> None:
     """Give a student another calibration, thresholds or measured quality without a new export.

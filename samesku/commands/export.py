@@ -43,7 +43,8 @@ def command(
         typer.Option(help="JSON with any of quality, thresholds, calibration, training_digest, trained_on."),
     ] = None,
     both_orders_within: Annotated[
-        float | None, typer.Option(min=0, help="Judge pairs whose answer logit is nearer to 0 in both orders; 0: none.")
+        float | None,
+        typer.Option(min=0, help="Judge pairs whose logit is so near a threshold in both orders; 0: none."),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads of the verification; 0: one a core.")] = 0,
 ) -> None:

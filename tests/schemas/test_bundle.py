@@ -108,6 +108,30 @@ def test_platt_scaling() -> None:
         Calibration(a=-1)
 
 
+@given(st.floats(1e-6, 1 - 1e-6), st.floats(0.1, 10), st.floats(-10, 10))
+def test_the_logit_of_a_probability(probability: float, a: float, b: float) -> None:
+    calibration = Calibration(a=a, b=b)
+    assert calibration.apply(calibration.logit(probability)) == pytest.approx(probability)
+
+
+def test_doubt_is_nearness_to_a_threshold() -> None:
+    fields: dict[str, Any] = {"calibration": {"a": 2.0, "b": -1.0}, "thresholds": {"match": 0.5}}
+    one = manifest(**fields, both_orders_within=1.0)
+    assert [one.in_doubt(logit) for logit in (-0.51, -0.49, 0.5, 1.49, 1.51)] == [False, True, True, True, False]
+    fields["thresholds"] = {"match": 0.5, "review_low": 0.5, "review_high": 1 / (1 + math.exp(-9))}
+    two = manifest(**fields, both_orders_within=1.0)
+    assert [two.in_doubt(logit) for logit in (1.49, 1.51, 3.99, 4.01, 5.99, 6.01)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not manifest(**fields).in_doubt(0.5)
+    assert not manifest(thresholds={"match": 1.0}, both_orders_within=1.0).in_doubt(50.0)
+
+
 def test_thresholds_are_ordered() -> None:
     assert Thresholds(match=0.4, review_low=0.3, review_high=0.6)
     with pytest.raises(ValidationError, match="review_low"):

@@ -6,9 +6,9 @@ the other rows, and masked tokens add zeros at the end of every sum; so the same
 bit, alone, in any batch, and without the sharing (measured 0.0 on AVX-512; a test asks for equality). Between
 machines the last bits differ (some 1e-5), therefore published logits are rounded to four decimals.
 
-A causal model reads a pair in one order, and the other order may get another verdict. So a pair that is in doubt (the
-manifest's `both_orders_within` says how far) is judged in both, and the means of their logits decide: whichever offer
-is the query, the mean is the same. What is left: a pair beyond the margin in one order and within it in the other.
+A causal model reads a pair in one order, and the other order may get another verdict. So a pair that is in doubt
+(`BundleManifest.in_doubt`) is judged in both, and the means of their logits decide: whichever offer is the query, the
+mean is the same. What is left: a pair that is in doubt in one order only.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ class Student:
             return []
         suffixes = [self._tokens.suffix(query, candidate) for candidate in candidates]
         values = self._choice_logits(suffixes, self._shared(query))
-        margin = self._manifest.both_orders_within or 0.0
-        doubtful = [row for row, logits in enumerate(values) if abs(answer_logit(logits)) < margin]
+        doubtful = [row for row, logits in enumerate(values) if self._manifest.in_doubt(answer_logit(logits))]
         # Each has another query now, so that nothing can be shared: whole prompts, from the first token.
         prompts = [self._tokens.prompt(candidates[row], query) for row in doubtful]
         exchanged = dict(zip(doubtful, self._choice_logits(prompts, self._session.empty()), strict=True))

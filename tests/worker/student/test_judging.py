@@ -47,7 +47,9 @@ def test_a_pair_is_judged_alike_in_any_company(student: Student) -> None:
 @pytest.fixture(scope="module")
 def careful(student: Student) -> Student:
     """With a margin that about half of the pairs are within."""
-    sizes = sorted(abs(student.judge(pair.query, [pair.candidate])[0].logit) for pair in PAIRS)
+    manifest = student.manifest
+    cut = manifest.calibration.logit(manifest.thresholds.match)
+    sizes = sorted(abs(student.judge(pair.query, [pair.candidate])[0].logit - cut) for pair in PAIRS)
     return student.with_both_orders_within(sizes[len(sizes) // 2])
 
 
@@ -56,17 +58,15 @@ def shares_of(verdict: AttributeVerdict) -> tuple[float, float, float]:
 
 
 def test_a_pair_within_the_margin_is_judged_in_both_orders(student: Student, careful: Student) -> None:
-    margin = careful.manifest.both_orders_within
-    assert margin is not None
     orders = set()
     for pair in PAIRS:
         (found,), (once,) = (judge.judge(pair.query, [pair.candidate]) for judge in (careful, student))
         orders.add(found.orders)
         if found.orders == 1:
-            assert abs(once.logit) >= margin
+            assert not careful.manifest.in_doubt(once.logit)
             assert found == once
         else:
-            assert abs(once.logit) < margin
+            assert careful.manifest.in_doubt(once.logit)
             (exchanged,) = student.judge(pair.candidate, [pair.query])
             assert found.logit == pytest.approx((once.logit + exchanged.logit) / 2, abs=1e-4)
             for name, verdict in found.attributes.items():  # the softmax of mean logits is a geometric mean
