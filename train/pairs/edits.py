@@ -15,9 +15,8 @@ from schemas.grammar import is_grounded
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import Attribute, Verdict
-from schemas.text import clean
 from train.pairs.mixture import TrainingPair
-from train.pairs.rewrites import ATTRIBUTE_OF, EDIT_KINDS, REWRITES, EditKind, everything, with_pack
+from train.pairs.rewrites import ATTRIBUTE_OF, EDIT_KINDS, REWRITES, EditKind, everything, is_shown, with_phrase
 from train.pairs.wordlists import TRAINING, WordList
 from train.rationales.derive import colours, packs
 from train.rationales.verdicts import SentenceTarget, Targets
@@ -66,7 +65,8 @@ def change(
         both: whether both sides are given the same edit.
 
     Returns:
-        None where the pair does not offer it, for example because both sides share no code.
+        None where the pair does not offer it, for example because both sides share no code, or where the prompt would
+        not show it.
     """
     if kind in ("pack", "colour") and not _states(left, kind) and not _states(right, kind):
         return _added(left, right, rng, kind, words, both)
@@ -76,7 +76,7 @@ def change(
         if rewrite is None:
             continue
         after = rewrite.apply(edited)
-        if after == edited or rewrite.pattern.search(everything(after)):
+        if after == edited or rewrite.pattern.search(everything(after)) or not is_shown(after, rewrite.new):
             continue
         if both:
             # Each side has its own form of the word (grey and gray), so each is asked for its own pattern.
@@ -99,19 +99,24 @@ def _added(left: Offer, right: Offer, rng: random.Random, kind: EditKind, words:
     """The edit of a pair that states no pack size, or no colour, at all."""
     if kind == "pack":
         sizes = rng.sample(words.pack_sizes, 2)
-        phrases = [rng.choice(words.packs).format(n=size) for size in (sizes[0], sizes[0] if both else sizes[1])]
+        first, second = (rng.choice(words.packs).format(n=size) for size in (sizes[0], sizes[0] if both else sizes[1]))
         # A pack of 6 is not a single: as a rule one side alone states a pack.
         if not both and rng.random() < ONE_SIDED_SHARE:
-            if rng.random() < 0.5:
-                return Change(with_pack(left, phrases[0], rng), right, (left, right), "", phrases[0])
-            return Change(left, with_pack(right, phrases[0], rng), (left, right), "", phrases[0])
-        same = with_pack(left, phrases[0], rng), with_pack(right, phrases[0], rng)
-        return Change(same[0], with_pack(right, phrases[1], rng), same, phrases[0], phrases[1])
-    first, second = rng.sample(words.colours, 2)
-    before = tuple(side.model_copy(update={"title": f"{clean(side.title)} {first}"}) for side in (left, right))
-    new = first if both else second
-    after = right.model_copy(update={"title": f"{clean(right.title)} {new}"})
-    return Change(before[0], after, (before[0], before[1]), first, new)
+            on_left = rng.random() < 0.5
+            packed = with_phrase(left if on_left else right, first, rng)
+            if packed is None:
+                return None
+            return Change(*((packed, right) if on_left else (left, packed)), (left, right), "", first)
+    else:
+        first, second = rng.sample(words.colours, 2)
+        second = first if both else second
+    one = with_phrase(left, first, rng)
+    # Both phrases at the same place of the right side: nothing but the phrase is to differ.
+    place = rng.random()
+    other, changed = (with_phrase(right, phrase, random.Random(place)) for phrase in (first, second))
+    if one is None or other is None or changed is None:
+        return None
+    return Change(one, changed, (one, other), first, second)
 
 
 def edited(

@@ -44,6 +44,8 @@ _TERABYTES = re.compile(r"(?<![\w.,/&+-])([1-9]) ?tb\b")
 _GIGABYTES = re.compile(r"(?<![\w.,/&+-])([1-9])000 ?gb\b")
 _MILLIMETRES = re.compile(r"(?<![\w.,/&+-])([1-9]\d?)0 ?mm\b")
 _CENTIMETRES = re.compile(r"(?<![\w.,/&+-])([1-9]\d?) ?cm\b")
+# Nobody writes a focal length in centimetres.
+_OPTICS = re.compile(r"\b(?:lens|lenses|zoom|nikkor|macro|objektiv|telephoto|f/?\d[\d.]*|ef|ef-s|dslr)\b")
 _LETTERS_DIGITS = re.compile(r"(?<=[a-z])(?=\d{2,})")
 
 
@@ -103,9 +105,12 @@ def rewrite_units(offer: Offer, rng: random.Random, words: WordList) -> Offer:
         lambda text: _INCH.sub(rng.choice((r"\1in", r"\1 inch", r"\1-inch", r"\1inch", r'\1"')), text),
         lambda text: _TERABYTES.sub(r"\g<1>000gb", text),
         lambda text: _GIGABYTES.sub(r"\1tb", text),
-        lambda text: _MILLIMETRES.sub(r"\1cm", text),
-        lambda text: _CENTIMETRES.sub(r"\g<1>0mm", text),
     ]
+    if not _OPTICS.search(title):
+        rewritings += [
+            lambda text: _MILLIMETRES.sub(r"\1cm", text),
+            lambda text: _CENTIMETRES.sub(r"\g<1>0mm", text),
+        ]
     changed = [text for rewrite in rewritings if (text := rewrite(title)) != title]
     return _retitled(offer, rng.choice(changed)) if changed else offer
 

@@ -16,7 +16,7 @@ from schemas.identifiers import codes, measures, normalise_code
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import Attribute
-from schemas.text import clean
+from schemas.text import clean, unrepeated
 from train.pairs.wordlists import WELL_KNOWN_BRANDS, WordList
 from train.rationales.derive import COLOURS, colours, packs
 
@@ -171,11 +171,18 @@ def pack_number(offer: Offer) -> str | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def with_pack(offer: Offer, phrase: str, rng: random.Random) -> Offer:
-    """The offer with a pack phrase at the end of its title, in brackets, or at its start."""
+def with_phrase(offer: Offer, phrase: str, rng: random.Random) -> Offer | None:
+    """The offer with a phrase after its title, in brackets or not, or before it; None where the prompt would cut it."""
     title = clean(offer.title)
-    form = rng.choice((f"{title} {phrase}", f"{title} ({phrase})", f"{title} - {phrase}", f"{phrase} {title}"))
-    return offer.model_copy(update={"title": form})
+    forms = [f"{title} {phrase}", f"{title} ({phrase})", f"{title} - {phrase}", f"{phrase} {title}"]
+    rng.shuffle(forms)
+    placed = (offer.model_copy(update={"title": form}) for form in forms)
+    return next((found for found in placed if is_shown(found, phrase)), None)
+
+
+def is_shown(offer: Offer, words: str) -> bool:
+    """Whether words stand in the part of a listing that the prompt shows, which is cut and repeats no word."""
+    return bool(words) and words in unrepeated(quotable(offer))
 
 
 def _pack_edit(

@@ -12,7 +12,7 @@ from schemas.evidence import compare
 from schemas.grammar import is_grounded
 from schemas.identifiers import codes, offer_codes
 from schemas.offer import Offer
-from schemas.prompt import quotable
+from schemas.prompt import quotable, render_query
 from schemas.rationale import ATTRIBUTES
 from schemas.text import clean
 from train.pairs.augment import against_itself, augment, rng_of, with_noise
@@ -129,6 +129,27 @@ def test_what_the_listings_do_not_offer_is_not_edited() -> None:
     assert edited(one_coloured, random.Random(1), "colour") is None
     with pytest.raises(ValueError, match="only a match"):
         edited(replace(bare, pair=replace(bare.pair, label=0)), random.Random(1), "pack")
+
+
+@given(seed=st.integers(0, 10_000), kind=st.sampled_from(EDIT_KINDS))
+def test_what_the_prompt_would_cut_is_not_an_edit(seed: int, kind: EditKind) -> None:
+    """The title is full up to its cap, so that a phrase has to come first, and what stands after it is not seen."""
+    filler = " ".join(f"word{letter}" for letter in "abcdefghijklmnopqrstuvwx")
+    long = match(
+        LEFT.model_copy(update={"title": f"{filler} {LEFT.title}", "brand": None}),
+        BARE[1].model_copy(update={"title": f"{filler} {RIGHT.title}"}),
+    )
+    if kind in ("model", "capacity"):
+        assert edited(long, random.Random(seed), kind) is None
+    one, other = (offer.model_copy(update={"title": f"{filler} {offer.offer_id}"}) for offer in BARE)
+    titles = match(one, other)
+    if kind in ("pack", "colour"):
+        done = edited(titles, random.Random(seed), kind)
+        assert done is not None
+        assert any(
+            render_query(side) != render_query(before)
+            for side, before in ((done.pair.left, titles.pair.left), (done.pair.right, titles.pair.right))
+        )
 
 
 def test_the_epoch_depends_on_seed_epoch_and_the_pair_alone() -> None:

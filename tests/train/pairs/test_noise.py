@@ -59,6 +59,8 @@ def test_every_kind_of_noise_does_something() -> None:
         ("ssd drive 1 tb", {"ssd drive 1tb", "ssd drive 1000gb"}),
         ("hdd 2000gb", {"hdd 2tb", "hdd 2000 gb"}),
         ("screen 24 inch", {"screen 24in", "screen 24-inch", 'screen 24"', "screen 24inch"}),
+        ("tape 50 mm wide", {"tape 50mm wide", "tape 5cm wide"}),
+        ("canon 50mm lens", {"canon 50 mm lens"}),
         ("mouse 2 in 1", {"mouse 2 in 1"}),
         ("kit dtduo3/32gb", {"kit dtduo3/32gb"}),
     ],
