@@ -177,8 +177,11 @@ def test_without_a_grammar_nothing_is_lost_and_nothing_is_fatal(llama: LlamaServ
     assert failure["reason"]
 
 
+# In the tests below a reply is cut off long before its end, so that a repair is the second and last request: quick.
+
+
 def test_a_killed_run_goes_on_where_it_was(llama: LlamaServer, bad_line: BadLine, tmp_path: Path) -> None:
-    teacher = Teacher(tmp_path, bad_line.base_url, ROWS[:1], concurrency=1, max_tokens=24)
+    teacher = Teacher(tmp_path, bad_line.base_url, ROWS[:1], concurrency=1, max_tokens=24, repairs=1)
     bad_line.faults = [None, ("hang",)]
     code = "import sys; from samesku.cli import main; main(sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", code, *teacher.arguments], stderr=subprocess.DEVNULL)
@@ -221,7 +224,7 @@ def test_a_budget_is_never_exceeded(llama: LlamaServer, tmp_path: Path, capsys: 
 
 def test_a_server_without_json_schema_is_asked_for_less(bad_line: BadLine, tmp_path: Path) -> None:
     bad_line.refuse = lambda body: body.get("response_format", {}).get("type") == "json_schema"
-    teacher = Teacher(tmp_path, bad_line.base_url, ROWS[:1], concurrency=1, max_tokens=24)
+    teacher = Teacher(tmp_path, bad_line.base_url, ROWS[:1], concurrency=1, max_tokens=24, repairs=1)
     assert teacher.run() == 0
     forms = [body.get("response_format", {}).get("type") for _, body in bad_line.seen]
     assert forms == ["json_schema", "json_object", "json_object"]  # learnt once, for the run
@@ -229,7 +232,7 @@ def test_a_server_without_json_schema_is_asked_for_less(bad_line: BadLine, tmp_p
 
 def test_pauses_and_cuts_are_survived_as_the_server_asks(bad_line: BadLine, tmp_path: Path) -> None:
     bad_line.faults = [("status", 429, {"retry-after": "1"}), ("status", 503, {"retry-after": "0"}), ("cut",)]
-    teacher = Teacher(tmp_path, bad_line.base_url, ROWS[:1], concurrency=1, max_tokens=24)
+    teacher = Teacher(tmp_path, bad_line.base_url, ROWS[:1], concurrency=1, max_tokens=24, repairs=1)
     assert teacher.run() == 0
     (first, _), (second, _) = bad_line.seen[:2]
     assert second - first >= 1  # not sooner than it asked
