@@ -30,7 +30,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin], title: str = "") -> Figu
     )
     above.errorbar(x, y, yerr=spread, fmt="o-", color="C0", markersize=4, linewidth=1, capsize=2, label="pairs, 95%")
     above.set(ylabel="share of matches", xlim=(0, 1), ylim=(0, 1), title=title)
-    above.legend(loc="upper left", frameon=False)
+    above.legend(loc="lower right", frameon=False)
     below.bar(
         [each.low for each in bins], [each.pairs for each in bins],
         width=[each.high - each.low for each in bins], align="edge", color="C0", edgecolor="white",
