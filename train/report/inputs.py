@@ -16,9 +16,11 @@ from train.pairs.splits import WDC_FILES, stages_of_clusters
 from train.rationales.derive import derive
 from train.rationales.imported import EXPLANATIONS, ImportReport, import_row, imported_rows
 from train.report.attributes import Taught
-from train.report.slices import HARD_FLAG, Background, product_key
+from train.report.slices import HARD_FLAG, Background, offer_keys
 from train.verification.audit import Audited, read_audit, read_published_rate
 
+# Of a trial's limit: so many validation pairs of each set, and so many training pairs in all.
+TRIAL_VALIDATION, TRIAL_TRAINING = 10, 50
 AUDITED_SET = "abt-buy"
 AUDIT = "human-audit/batch_01_test_abt_buy.jsonl"
 PUBLISHED_RATES = "human-audit/labeler_error_rates.csv"
@@ -33,7 +35,7 @@ class Training:
 
     def background(self) -> Background:
         """What the slices need of them."""
-        seen = frozenset(product_key(offer) for pair in self.pairs for offer in (pair.left, pair.right))
+        seen = frozenset(key for pair in self.pairs for keys in offer_keys(pair) for key in keys)
         return Background(known_brands(self.pairs), seen)
 
 
@@ -79,7 +81,7 @@ class Inputs:
 
 
 def read_inputs(root: Path | None = None, limit: int | None = None) -> Inputs:
-    """Read all of it; ``limit`` keeps only the first so many pairs of each set (a trial).
+    """Read all of it; ``limit`` keeps only the first so many pairs of each set, and few others (a trial).
 
     Raises:
         train.pairs.pairs.PairFileError: a file cannot be read.
@@ -88,18 +90,21 @@ def read_inputs(root: Path | None = None, limit: int | None = None) -> Inputs:
     base = root or data_root()
 
     def read_training() -> Training:
-        mixture = build_mixture(base)
+        mixture = build_mixture(base, limit=limit and limit * TRIAL_TRAINING)
         return Training([item.pair for item in mixture.pairs], mixture.digest())
 
     paths = held_out_files(base)
     tests = {name: read_pairs(path, name) for name, path in paths.items()}
     return Inputs(
         tests={name: pairs[:limit] for name, pairs in tests.items()},
-        validation={name: read_pairs(path, name) for name, path in validation_files(base).items()},
+        validation={
+            name: read_pairs(path, name)[: limit and limit * TRIAL_VALIDATION]
+            for name, path in validation_files(base).items()
+        },
         products=report_pairs(base)[:limit],
         teacher=read_teacher(base)[:limit],
         training=read_training,
-        training_key=_key_of_training(base),
+        training_key=f"{_key_of_training(base)} {limit}",
         audit=read_audit(base / AUDIT),
         published_rate=read_published_rate(base / PUBLISHED_RATES, AUDITED_SET),
         files={str(path.relative_to(base)): _sha256(path) for path in paths.values()},

@@ -41,14 +41,20 @@ def has_brand(offer: Offer, brands: Collection[str]) -> bool:
     return bool(offer.brand) or (bool(first) and first[0] in brands)
 
 
-def product_key(offer: Offer) -> str:
-    """What an offer is recognised by across files: its clean title."""
-    return clean(offer.title)
+def offer_keys(pair: Pair) -> tuple[frozenset[str], frozenset[str]]:
+    """What the left and the right offer are recognised by in other files: the clean title, and the id within the set.
+
+    Training moves codes out of titles and rewrites them, so that a title alone would not do.
+    """
+    left, right = (
+        frozenset((clean(offer.title), f"{pair.origin}\0{offer.offer_id}")) for offer in (pair.left, pair.right)
+    )
+    return left, right
 
 
 @dataclass(frozen=True)
 class Background:
-    """What of the training data the slices need: single-word brands, and the titles that were trained on."""
+    """What of the training data the slices need: single-word brands, and the keys of offers that were trained on."""
 
     brands: frozenset[str]
     seen: frozenset[str]
@@ -81,7 +87,7 @@ def slice_masks(pairs: Sequence[Pair], background: Background) -> dict[str, Bool
     lengths = np.array([len(clean(pair.left.title)) + len(clean(pair.right.title)) for pair in pairs], dtype=np.int64)
     low, high = np.quantile(lengths, [1 / 3, 2 / 3]) if len(pairs) else (0, 0)
     seen = np.array(
-        [sum(product_key(offer) in background.seen for offer in (pair.left, pair.right)) for pair in pairs],
+        [sum(bool(keys & background.seen) for keys in offer_keys(pair)) for pair in pairs],
         dtype=np.int64,
     )
     hard = hard_negatives(pairs)

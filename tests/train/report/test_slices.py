@@ -15,7 +15,7 @@ from train.report.slices import (
     hard_negatives,
     has_brand,
     has_pack_words,
-    product_key,
+    offer_keys,
     slice_masks,
     sliced,
 )
@@ -51,7 +51,7 @@ def test_a_brand_is_a_field_or_a_known_first_word() -> None:
 
 def test_each_group_of_slices_holds_every_pair_once() -> None:
     pairs = made_up_pairs(40)
-    seen = frozenset(product_key(pair.left) for pair in pairs[:20]) | {product_key(pairs[0].right)}
+    seen = frozenset(key for pair in pairs[:20] for key in offer_keys(pair)[0]) | offer_keys(pairs[0])[1]
     masks = slice_masks(pairs, Background(frozenset(), seen))
     groups = {name.partition(":")[0] for name in masks} - {"negatives"}
     for group in groups:
@@ -60,6 +60,15 @@ def test_each_group_of_slices_holds_every_pair_once() -> None:
     assert masks["listings in training: both"].tolist() == [True] + [False] * 39
     assert masks["listings in training: one"].sum() == 19
     assert masks["brand: missing"].all()  # the right offers state none
+
+
+def test_an_offer_is_known_by_title_or_by_id_within_its_set() -> None:
+    pair = made_up_pairs(1, "here")[0]
+    elsewhere = Pair("x", pair.left.model_copy(update={"title": "another"}), pair.right, 0, "elsewhere")
+    assert not offer_keys(pair)[0] & offer_keys(elsewhere)[0]
+    assert offer_keys(pair)[1] & offer_keys(elsewhere)[1]
+    moved = Pair("y", elsewhere.left, pair.right, 0, "here")
+    assert offer_keys(pair)[0] & offer_keys(moved)[0]
 
 
 def test_hard_negatives_by_flag_and_by_words() -> None:
