@@ -1,6 +1,6 @@
 """The comparison of the forms of the answer: pure functions from runs to a table.
 
-Two halves of each set's pairs, by their place: calibration and threshold of one half come from the other, so that no
+Two halves of each set's pairs: calibration and threshold of one half come from the other, so that no
 pair chooses its own threshold.
 """
 
@@ -37,13 +37,21 @@ class Judged:
         return float(f1_along(self.labels, self.said))
 
 
+def halves_of(labels: Bools) -> npt.NDArray[np.int64]:
+    """0 or 1 for each pair, so that each half has half of the matches: matches and non-matches in turn."""
+    halves = np.zeros(len(labels), np.int64)
+    for each in (labels, ~labels):
+        halves[each] = np.arange(int(each.sum())) % 2
+    return halves
+
+
 def cross_judged(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Judged]:
     """``{set: {logits, labels}}`` to verdicts, each pair by the calibration and threshold of the other half."""
     sets = {
         name: (np.array(given["logits"], dtype=np.float64), np.array(given["labels"]) == 1)
         for name, given in scores.items()
     }
-    halves = {name: np.arange(len(labels)) % 2 for name, (_, labels) in sets.items()}
+    halves = {name: halves_of(labels) for name, (_, labels) in sets.items()}
     found = {
         name: Judged(labels, np.zeros_like(labels), np.zeros_like(logits)) for name, (logits, labels) in sets.items()
     }

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from benchmarks.forms import main, run_form, settings, write_section
-from benchmarks.forms_table import cross_judged, difference, mean_f1, rows_of, section
+from benchmarks.forms_table import cross_judged, difference, halves_of, mean_f1, rows_of, section
 from export.tiny import make_tiny_base
 from export.verify import frozen_pairs
 from train.pairs.mixture import Mixture, TrainingPair
@@ -43,9 +44,9 @@ def test_a_pair_is_judged_by_the_other_half() -> None:
     given = scores(0.1)
     judged = cross_judged(given)
     assert mean_f1(judged) == 1.0
-    # The odd half says nothing of use, so that the even half, whose threshold it gives, is judged wrongly.
+    # Where one half is shifted, its threshold is of no use to the other.
     logits = np.array(given["one"]["logits"])
-    logits[1::2] += 100
+    logits[halves_of(np.array(given["one"]["labels"]) == 1) == 1] += 100
     shifted = cross_judged({"one": {**given["one"], "logits": logits.tolist()}})
     assert shifted["one"].f1() < 0.9
 
@@ -83,14 +84,29 @@ def test_the_section_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["feedback", "answer"])
-def test_a_form_is_trained_and_scored(form: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_form_is_trained_and_scored(form: Any, tmp_path: Path) -> None:
     base = make_tiny_base(tmp_path / "base")
     pairs = [Pair(str(n), item.query, item.candidate, n % 2, "frozen") for n, item in enumerate(frozen_pairs()[:16])]
     mixture = Mixture([TrainingPair(pair, Targets({"brand": "same"})) for pair in pairs], {}, {}, ImportReport())
     config = settings(1, 3, base=str(base), rows_per_step=2, rank=2, keep_easy=1.0, threads=1)
-    run_form(form, config, tmp_path / "out", {"frozen": pairs * 4}, mixture)
-    assert main(["--table", "--out", str(tmp_path / "out")]) == 0
-    assert f"| {form} | 3 |" in capsys.readouterr().out
+    path = run_form(form, config, tmp_path / "out", {"frozen": pairs}, mixture)
+    found = orjson.loads(path.read_bytes())
+    assert path.name == f"{form}-3.json"
+    assert (found["form"], found["seed"], found["steps"], found["stopped_by"]) == (form, 3, 1, "steps")
+    assert found["scores"]["frozen"]["labels"] == [pair.label for pair in pairs]
+    assert len(set(found["scores"]["frozen"]["logits"])) > 8
+    assert min(found["seen"].values()) > 0
+
+
+def test_the_command_compares_what_was_run_and_writes_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for form, noise in (("parallel", 0.5), ("answer", 0.5)):
+        (tmp_path / f"{form}-1.json").write_bytes(orjson.dumps(run(form, noise)))
+    assert main(["--table", "--out", str(tmp_path), "--write", str(tmp_path / "method.md")]) == 0
+    told = capsys.readouterr().out
+    assert "| answer | 1 |" in told
+    assert told.strip() in (tmp_path / "method.md").read_text()
 
 
 def test_nothing_to_compare_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
