@@ -265,6 +265,10 @@ def mine(
     ] = True,
     leave_out: Annotated[list[str] | None, typer.Option(help="A set that is not read; may be given again.")] = None,
     hold_products: Annotated[float, typer.Option(min=0, help="As in training: share of products held out.")] = 0.0,
+    hold_seed: Annotated[int, typer.Option(help="As in training: of the choice of those products.")] = 17,
+    large: Annotated[
+        bool, typer.Option(help="As in training: also among the offers of WDC Products' large file.")
+    ] = False,
     risk: Annotated[
         bool, typer.Option(help="Also hide 40% of the known matches and count how many of them are mined.")
     ] = False,
@@ -283,7 +287,9 @@ def mine(
     console = Console(stderr=True)
     rule = MiningRule(per_offer=per_offer, depth=depth, both_known=both_known, codes_differ=codes_differ)
     try:
-        sources = read_sources(data_root(), leave_out=leave_out or (), hold_products=hold_products)
+        sources = read_sources(
+            data_root(), leave_out=leave_out or (), hold_products=hold_products, hold_seed=hold_seed, large=large
+        )
         sources.guard.dropped.clear()  # from here on it counts mined pairs
         with ExitStack() as stack:
             blocking = BlockedPools(redis_url or stack.enter_context(EmbeddedRedis()).address)

@@ -119,6 +119,7 @@ def build_mixture(
     leave_out: Collection[str] = (),
     hold_products: float = 0.0,
     hold_seed: int = 17,
+    large: bool = False,
     mined: Path | None = None,
     files: Sequence[Path] = (),
     held_out_files: Sequence[Path] = (),
@@ -135,6 +136,8 @@ def build_mixture(
         hold_products: share of each set's product groups that training must not touch (:mod:`train.pairs.products`).
             WDC Products needs none: its report products are in no training pair anyway.
         hold_seed: of the choice of those groups, apart from ``seed`` so that runs of several seeds hold out the same.
+        large: also the pairs of WDC Products' large training file whose products belong to the SFT stage (titles
+            only; left out with ``wdc-products``).
         mined: file of hard negatives (:mod:`train.pairs.mining`) to add; the options above bind them too.
         files: pair files of the user's own, of any format (:mod:`train.pairs.tables`), each an origin by its name.
         held_out_files: the user's own test and validation files: none of their pairs is trained on.
@@ -151,6 +154,7 @@ def build_mixture(
         leave_out=leave_out,
         hold_products=hold_products,
         hold_seed=hold_seed,
+        large=large,
         files=files,
         held_out_files=held_out_files,
     )

@@ -11,6 +11,7 @@ Groups are as fine as the known matches are complete: where two offers of a prod
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -45,6 +46,11 @@ SPLIT_FILES: dict[str, dict[Split, tuple[str, ...]]] = {
         for part in ("computers", "cameras")
     },
 }
+
+
+# Titles only, and offers that the other files of WDC Products lack: added on request.
+LARGE_FILE = "train_large_titles_only.jsonl.gz"
+LARGE_ORIGIN = "wdc-products-large"
 
 
 def product_groups(pairs: Iterable[Pair]) -> dict[str, str]:
@@ -167,6 +173,43 @@ def stage_pairs(root: Path | None, stage: Stage) -> list[Pair]:
         for ids, pair in pairs.items()
         if {stages[cluster] for cluster in clusters_of(pair)} == {stage}
     ]
+
+
+def large_pairs(root: Path | None, stage: Stage) -> list[Pair]:
+    """Pairs of WDC Products' large training file, each once, whose both offers are of products of one stage.
+
+    The file states titles alone. Which product a title is of follows from the matches that join it to offers of known
+    product; pairs for which that does not name exactly one product each are left out. ``meta`` is as in
+    :func:`stage_pairs`; whether a pair is a hard negative is not known.
+    """
+    base = (root or data_root()) / "wdc-products-80cc"
+    known = [pair for name in WDC_FILES for pair in read_pairs(base / f"{name}.jsonl.gz", "wdc-products")]
+    large = [_named_by_title(pair) for pair in read_pairs(base / LARGE_FILE, LARGE_ORIGIN)]
+    groups = product_groups([*map(_named_by_title, known), *large])
+    products: dict[str, set[str]] = defaultdict(set)
+    for pair in known:
+        for offer, cluster in zip((pair.left, pair.right), clusters_of(pair), strict=True):
+            products[groups[title_id(offer.title)]].add(cluster)
+    stages = stages_of_clusters({cluster for clusters in products.values() for cluster in clusters})
+    stated = {pair.title_key() for pair in known}
+    found: dict[tuple[str, str], Pair] = {}
+    for pair in large:
+        left, right = (products.get(groups[offer.offer_id], set()) for offer in (pair.left, pair.right))
+        if len(left) == len(right) == 1 and {stages[cluster] for cluster in left | right} == {stage}:
+            meta = {"cluster_id_left": min(left), "cluster_id_right": min(right)}
+            if pair.title_key() not in stated:
+                found.setdefault(pair.title_key(), replace(pair, meta=meta))
+    return list(found.values())
+
+
+def title_id(title: str) -> str:
+    """An id for an offer of which only the title is known: the same for the same clean title."""
+    return f"title-{hashlib.sha256(clean(title).encode()).hexdigest()[:16]}"
+
+
+def _named_by_title(pair: Pair) -> Pair:
+    left, right = (offer.model_copy(update={"offer_id": title_id(offer.title)}) for offer in (pair.left, pair.right))
+    return replace(pair, left=left, right=right)
 
 
 def clusters_of(pair: Pair) -> tuple[str, str]:

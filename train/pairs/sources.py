@@ -13,7 +13,7 @@ from pathlib import Path
 from train.pairs.guard import Guard
 from train.pairs.loading import load_pairs
 from train.pairs.pairs import Pair, read_pairs
-from train.pairs.products import SPLIT_FILES, held_offers_of, split_files, stage_pairs
+from train.pairs.products import SPLIT_FILES, held_offers_of, large_pairs, split_files, stage_pairs
 
 ORIGINS = (*SPLIT_FILES, "wdc-products")
 
@@ -57,6 +57,7 @@ def read_sources(
     leave_out: Collection[str] = (),
     hold_products: float = 0.0,
     hold_seed: int = 17,
+    large: bool = False,
     files: Sequence[Path] = (),
     held_out_files: Sequence[Path] = (),
 ) -> TrainingSources:
@@ -80,6 +81,8 @@ def read_sources(
         sources.pairs += sources.without_held(own)
     if "wdc-products" not in leave_out:
         sources.pairs += guard.filter(stage_pairs(base, "sft"))
+        if large:
+            sources.pairs += guard.filter(large_pairs(base, "sft"))
     for file in files:
         sources.pairs += load_pairs([file], guard)
     return sources

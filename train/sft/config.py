@@ -45,6 +45,8 @@ class SftConfig(BaseModel):
     """Share of each set's product groups that training must not touch."""
     hold_seed: int = 17
     """Of the choice of those groups: runs of several seeds hold out the same."""
+    large: bool = False
+    """Also the pairs of WDC Products' large training file: titles only, more offers of the same products."""
     mined: Path | None = None
     """Hard negatives to add, a file of ``samesku train mine``; what is left out or held out is dropped from it too."""
     files: tuple[Path, ...] = ()

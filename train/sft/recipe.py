@@ -32,6 +32,7 @@ def mixture_of(config: SftConfig) -> Mixture:
         leave_out=config.leave_out,
         hold_products=config.hold_products,
         hold_seed=config.hold_seed,
+        large=config.large,
         mined=config.mined,
         files=config.files,
         held_out_files=config.held_out_files,

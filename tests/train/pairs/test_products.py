@@ -17,6 +17,7 @@ from train.pairs.products import (
     held_offers_of,
     held_pairs,
     held_test_pairs,
+    large_pairs,
     product_groups,
     read_split,
     report_pairs,
@@ -133,3 +134,15 @@ def test_report_products_with_their_hard_negatives(data_dir: Path) -> None:
     assert all((clusters_of(pair)[0] == clusters_of(pair)[1]) == (pair.label == 1) for pair in pairs)
     others = {cluster for pair in stage_pairs(data_dir, "sft") for cluster in clusters_of(pair)}
     assert not others & {cluster for pair in pairs for cluster in clusters_of(pair)}
+
+
+def test_the_large_file_by_product(data_dir: Path) -> None:
+    sft, report = (large_pairs(data_dir, stage) for stage in ("sft", "report"))
+    assert Counter(pair.label for pair in sft) == {1: 4_074, 0: 3_512}
+    for pair in (*sft, *report):
+        assert (clusters_of(pair)[0] == clusters_of(pair)[1]) == (pair.label == 1)
+    assert not {title for pair in sft for title in pair.title_key()} & {
+        title for pair in report for title in pair.title_key()
+    }
+    stated = {pair.title_key() for pair in report_pairs(data_dir)}
+    assert not stated & {pair.title_key() for pair in report}
