@@ -25,7 +25,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def evaluate(
-    pairs: Annotated[Path, typer.Argument(help="JSON Lines of {pair_id, left, right, label}; may be gzipped.")],
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON Lines, CSV or Parquet: left and right as records or as columns (left_title ...), and a label."
+        ),
+    ],
     bundle: Annotated[str, typer.Option(help="Folder of a bundle, or 'default': the committed student.")] = "default",
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output instead of a table.")

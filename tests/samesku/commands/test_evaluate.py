@@ -70,3 +70,18 @@ def test_what_cannot_be_measured_is_said(tiny_bundle: Path, tmp_path: Path, caps
     assert "holds no pair" in capsys.readouterr().err
     assert evaluate(str(tmp_path / "none.jsonl"), "--bundle", str(tiny_bundle)) == 1
     assert "No such file" in capsys.readouterr().err
+
+
+def test_a_table_of_ones_own(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["title_a,title_b,modelno_b,same"]
+    lines += [f'"{item.query.title}","{item.candidate.title}",x1,no' for item in frozen_pairs()[:2]]
+    own = tmp_path / "own.csv"
+    own.write_text("\n".join([*lines, "sony w1,sony w2,,perhaps"]))
+    assert evaluate(str(own), "--bundle", str(tiny_bundle)) == 1
+    assert "own.csv: row 4: pair own.csv-3: label must be 0 or 1, not 'perhaps'" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    own.write_text("\n".join(lines))
+    assert evaluate(str(own), "--bundle", str(tiny_bundle), "--threads", "1", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["pairs"], found["positives"]) == (2, 0)
