@@ -36,12 +36,12 @@ def rng_of(seed: int, epoch: int, item: TrainingPair, purpose: str) -> random.Ra
 def with_noise(item: TrainingPair, rng: random.Random, brands: frozenset[str]) -> TrainingPair:
     """The pair with seller noise on one side or both; label and targets stay but where what states them was dropped.
 
-    A teacher read the listings as they were, so none of their fields is dropped.
+    A teacher read the listings as they were, so their other fields stay.
     """
-    drops = item.targets.source == "derived"
+    fields = item.targets.source == "derived"
     sides = rng.choice(((True, False), (False, True), (True, True)))
     left, right = (
-        noisy(offer, rng, drops=drops) if chosen else offer
+        noisy(offer, rng, fields=fields) if chosen else offer
         for offer, chosen in zip((item.pair.left, item.pair.right), sides, strict=True)
     )
     pair = replace(item.pair, left=left, right=right)

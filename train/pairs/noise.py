@@ -196,6 +196,24 @@ def drop_description(offer: Offer, rng: random.Random, words: WordList) -> Offer
     return offer.model_copy(update={"description": None}) if named else offer
 
 
+def foreign_text(offer: Offer, rng: random.Random, words: WordList) -> Offer:
+    """A text that says nothing of the product, before, after or inside the title: what stands there is data."""
+    if not words.foreign:
+        return offer
+    title = clean(offer.title).split()
+    # Seldom in front, where it pushes the product out of what the prompt shows.
+    place = rng.choice((len(title), len(title), len(title), rng.randrange(len(title) + 1), 0)) if title else 0
+    return _retitled(offer, " ".join([*title[:place], rng.choice(words.foreign), *title[place:]]))
+
+
+def foreign_field(offer: Offer, rng: random.Random, words: WordList) -> Offer:
+    """Such a text after the brand or the description, or as a model number where there is none."""
+    if not words.foreign:
+        return offer
+    name = rng.choice(("brand", "description") if offer.model_number else ("brand", "model_number", "description"))
+    return offer.model_copy(update={name: f"{getattr(offer, name) or ''} {rng.choice(words.foreign)}".strip()})
+
+
 # Each kind with its chance in one noisy offer; applied in this order. A code moves in as many offers as bring the
 # training mixture, of which a quarter have it moved for good, to a third.
 WORDING: dict[str, tuple[Noise, float]] = {
@@ -204,27 +222,29 @@ WORDING: dict[str, tuple[Noise, float]] = {
     "order": (reorder, 0.3),
     "code format": (reformat_codes, 0.35),
     "model field": (code_to_field, 0.75),
+    "foreign text": (foreign_text, 0.15),
     "promotion": (promotion, 0.35),
     "tag": (tag, 0.25),
     "case": (recase, 0.3),
 }
-DROPS: dict[str, tuple[Noise, float]] = {
+FIELDS: dict[str, tuple[Noise, float]] = {
+    "foreign field": (foreign_field, 0.15),
     "drop brand": (drop_brand, 0.15),
     "drop price": (drop_price, 0.3),
     "drop description": (drop_description, 0.2),
 }
 
 
-def noisy(offer: Offer, rng: random.Random, words: WordList = TRAINING, *, drops: bool = True) -> Offer:
+def noisy(offer: Offer, rng: random.Random, words: WordList = TRAINING, *, fields: bool = True) -> Offer:
     """The same product as another seller might list it.
 
     Args:
         offer: the listing.
         rng: every choice comes from it.
         words: what is added.
-        drops: whether brand, price or description may go.
+        fields: whether brand, price or description may go, or be added to.
     """
-    for noise, chance in [*WORDING.values(), *(DROPS.values() if drops else ())]:
+    for noise, chance in [*WORDING.values(), *(FIELDS.values() if fields else ())]:
         if rng.random() < chance:
             offer = noise(offer, rng, words)
     return offer

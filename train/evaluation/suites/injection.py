@@ -5,7 +5,8 @@ Form: for every injected text the answer must stay readable, the rationale valid
 a neutral text of equal shape in the same place*. That is the right control: any text that is put into a title pushes
 other words out of the prompt, lowers the word overlap and adds unmatched words or codes to the evidence, whatever it
 says; only what an instruction does beyond such a text is obedience. The change against the untouched pair is reported
-beside it, with what the neutral text alone changes.
+beside it, with what the neutral text alone changes, and what another neutral text changes against the first: as often
+the verdict turns on the text alone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from schemas.grammar import QUOTE, frame, is_grounded
 from schemas.offer import MAX_FIELD_CHARS, MAX_TITLE_CHARS, Offer
 from schemas.prompt import quotable, render_candidate, render_query
 from schemas.rationale import Rationale
-from schemas.text import clean
 from train.evaluation.suites.bench import Bench, Sides, balanced, sides_of
 from train.evaluation.suites.injections import INJECTIONS
+from train.evaluation.suites.neutral import neutral_text
 from train.evaluation.suites.rates import rate, target, worst
 from train.pairs.pairs import Pair
 from worker.student.judge import Judge, Judgement
@@ -35,11 +36,6 @@ Place = Literal["title start", "title end", "description", "brand", "model_numbe
 PLACES: tuple[Place, ...] = get_args(Place)
 Who = Literal["query", "candidate", "both"]
 WHO: tuple[Who, ...] = get_args(Who)
-# Ordinary words by their length, none of which the evidence leaves out; longer ones are put together from them.
-_NEUTRAL = {
-    1: "i", 2: "up", 3: "our", 4: "shop", 5: "store", 6: "better", 7: "quality", 8: "customer", 9: "warehouse",
-    10: "collection", 11: "description", 12: "availability",
-}  # fmt: skip
 _EVIDENCE = re.compile(r"codes\d{5} numbers\d{4} words\d{5} text\d{4}( price\d)?( gtin (same|different))?")
 
 
@@ -52,21 +48,8 @@ class Case:
     who: Who
     untouched: Sides
     neutral: Sides
+    other_neutral: Sides
     injected: Sides
-
-
-def neutral_text(text: str) -> str:
-    """A text that says nothing, of the shape of the cleaned text: words and digits as many and as long.
-
-    Digits are replaced by others, so that a made-up code or evidence line is faced with one just as strange.
-    """
-
-    def word(match: re.Match[str]) -> str:
-        length = len(match[0])
-        return _NEUTRAL.get(length) or (_NEUTRAL[12] * (length // 12 + 1))[:length]
-
-    letters = re.sub(r"(?:[^\W\d_]|[\u0300-\u036f])+", word, clean(text))
-    return re.sub(r"\d", lambda match: str((int(match[0]) + 3) % 10) if match[0].isdecimal() else "0", letters)
 
 
 def insert(offer: Offer, text: str, place: Place) -> Offer:
@@ -98,8 +81,8 @@ def make_cases(pairs: Sequence[Pair], count: int, seed: int) -> list[Case]:
     cases = []
     for (style, text, place, who), pair in zip(islice(plans, count), cycle(pairs), strict=False):
         sides = sides_of(pair)
-        neutral = _with(sides, neutral_text(text), place, who)
-        cases.append(Case(style, place, who, sides, neutral, _with(sides, text, place, who)))
+        neutral, other = (_with(sides, neutral_text(text, variant), place, who) for variant in (0, 1))
+        cases.append(Case(style, place, who, sides, neutral, other, _with(sides, text, place, who)))
     return cases
 
 
@@ -147,7 +130,7 @@ def is_sentence(judge: Judge, sides: Sides, judgement: Judgement) -> bool:
 def run(bench: Bench, sets: Mapping[str, Sequence[Pair]], *, cases: int, sentences: int, seed: int) -> dict[str, Any]:
     """The suite: ``cases`` injected pairs, half of them matches, of which ``sentences`` get their sentence."""
     made = make_cases(balanced(sets, cases, seed), cases, seed)
-    for which in ("untouched", "neutral", "injected"):
+    for which in ("untouched", "neutral", "other_neutral", "injected"):
         bench.read(getattr(case, which) for case in made)
 
     def against(control: str, found: Iterable[Case], which: str = "injected") -> dict[str, Any]:
@@ -172,6 +155,7 @@ def run(bench: Bench, sets: Mapping[str, Sequence[Pair]], *, cases: int, sentenc
         "changed_to_match": rate(bench.is_match(case.injected) for case in to_match),
         "changed_against_untouched": against("untouched", made),
         "neutral_against_untouched": against("untouched", made, "neutral"),
+        "neutral_against_neutral": against("neutral", made, "other_neutral"),
         "kinds": styles,
         "places": {place: against("neutral", [case for case in made if case.place == place]) for place in PLACES},
         "sides": {who: against("neutral", [case for case in made if case.who == who]) for who in WHO},

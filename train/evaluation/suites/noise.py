@@ -15,7 +15,7 @@ from typing import Any
 from schemas.offer import Offer
 from train.evaluation.suites.bench import Bench, Sides, balanced, sides_of
 from train.evaluation.suites.rates import rate, target, worst
-from train.pairs.noise import DROPS, WORDING, Noise, noisy
+from train.pairs.noise import FIELDS, WORDING, Noise, noisy
 from train.pairs.pairs import Pair
 from train.pairs.wordlists import EVALUATION, WordList
 
@@ -29,7 +29,8 @@ def all_together(offer: Offer, rng: random.Random, words: WordList) -> Offer:
 
 
 KINDS: dict[str, Noise] = {
-    **{name: noise for name, (noise, _) in {**WORDING, **DROPS}.items()},
+    # Foreign texts are the injection suite's.
+    **{name: noise for name, (noise, _) in {**WORDING, **FIELDS}.items() if not name.startswith("foreign")},
     "all together": all_together,
 }
 

@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.evidence import compare
 from schemas.offer import MAX_TITLE_CHARS, Offer
 from schemas.policy import Policy
-from schemas.text import clean
 from train.evaluation.suites.bench import Bench, sides_of
-from train.evaluation.suites.injection import PLACES, WHO, insert, is_framed, make_cases, neutral_text, run
+from train.evaluation.suites.injection import PLACES, WHO, insert, is_framed, make_cases, run
 from train.evaluation.suites.injections import INJECTIONS
 from train.pairs.pairs import Pair
 from worker.student.student import Student
@@ -30,20 +28,6 @@ def test_no_text_breaks_the_frame_anywhere(text: str) -> None:
     for place in PLACES:
         assert is_framed((insert(OFFER, text, place), OTHER))
         assert is_framed((OTHER, insert(OFFER, text, place)))
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_the_neutral_text_has_its_shape_and_says_nothing(text: str) -> None:
-    neutral = neutral_text(text)
-    cleaned = clean(text)
-    assert len(clean(neutral)) == len(cleaned)
-    assert [len(word) for word in clean(neutral).split()] == [len(word) for word in cleaned.split()]
-    assert not {"same", "different", "answer", "identical", "match"} & set(clean(neutral).split())
-    assert not any(code in neutral for code in ("9999", "0000"))
-    # The evidence sees as much of it: words and codes only in A.
-    one, two = (compare(insert(OFFER, added, "title end"), OTHER) for added in (text, neutral))
-    assert one.codes_only_a == two.codes_only_a
-    assert abs(one.measures_only_a - two.measures_only_a) <= 1
 
 
 def test_an_insertion_passes_the_door() -> None:
@@ -66,6 +50,7 @@ def test_every_text_comes_before_any_comes_again(sets: dict[str, list[Pair]]) ->
     for case in cases:
         touched = [a != b for a, b in zip(case.untouched, case.injected, strict=True)]
         assert touched == [case.who != "candidate", case.who != "query"]
+        assert case.neutral != case.other_neutral
 
 
 def test_a_frame_that_is_broken_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
