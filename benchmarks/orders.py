@@ -4,7 +4,7 @@
 
 A seeded sample of the pairs that calibration uses (validation, never test) is judged once in each order. What every
 margin of `both_orders_within` does follows from those logits, for a pair's logits do not depend on its company. Work:
-`--pairs` of each of four sets, twice. `docs/benchmarks.md` says what each number means.
+`--pairs` of each of four sets, twice. `docs/benchmarks/orders.md` says what each number means.
 """
 
 from __future__ import annotations
