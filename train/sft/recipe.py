@@ -188,9 +188,11 @@ def run_sft(
         folder=out,
     )
     checkpoints = out / "checkpoints"
-    if start is not None and not checkpoints.is_dir():
+    # The trainer makes the folder, so that only what is in it tells whether the run goes on.
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if start is not None and last is None:
         start_from(trainer.model, start)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    trainer.train(resume_from_checkpoint=last)
     adapter = out / "adapter"
     trainer.keep(adapter)
     if trainer.is_world_process_zero():

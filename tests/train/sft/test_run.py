@@ -95,3 +95,10 @@ def test_a_stopped_run_ends_at_the_weights_of_one_that_was_not(tiny_base: Path, 
     assert (second["stopped_by"], second["steps"]) == ("steps", 4)
     assert second["seconds"] > first["seconds"] > 0
     assert (parts / "adapter_model.safetensors").read_bytes() == (whole / "adapter_model.safetensors").read_bytes()
+
+
+def test_a_run_begins_at_the_adapter_that_it_is_given(tiny_base: Path, few: Mixture, tmp_path: Path) -> None:
+    first = run_sft(config(tiny_base, max_steps=2), tmp_path / "first", few)
+    still = config(tiny_base, max_steps=1, learning_rate=1e-30, init=str(first))
+    second = run_sft(still, tmp_path / "second", few)
+    assert (second / "adapter_model.safetensors").read_bytes() == (first / "adapter_model.safetensors").read_bytes()
