@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -61,6 +61,12 @@ class SftConfig(BaseModel):
     keep_easy: float = Field(default=0.1, ge=0, le=1)
     both_ways: bool = True
     augment: Augmentation = Augmentation()
+    rationales: tuple[Path, ...] = ()
+    """Teachers' records to train on (`samesku teacher run`); each set must be covered by ``verification``."""
+    verification: tuple[Path, ...] = ()
+    """People's checks of teachers' sets (`samesku verify`), one file a set."""
+    max_teacher_error: float = Field(default=0.05, gt=0, lt=1)
+    """The run refuses to start on a set whose verified error rate may be higher than this."""
 
     # How long.
     epochs: int | None = Field(default=None, ge=1)
@@ -93,6 +99,9 @@ class SftConfig(BaseModel):
     """Pairs of each validation set, a seeded uniform sample."""
     patience: int | None = Field(default=None, ge=1)
     """The run ends after so many validations without a better log loss."""
+    keep: Literal["best", "last", "mean"] = "best"
+    """Which weights the run ends with: the best by validation, the last, or the mean of these two (for a small sample
+    picks between neighbours by chance). Without validation the last."""
 
     # The machine.
     save_steps: int = Field(default=100, ge=1)
@@ -121,6 +130,9 @@ def read_config(path: Path | None, **given: Any) -> SftConfig:
         raise ConfigFileError(f"{path}: {error}") from error
     if path is not None and isinstance(values.get("init"), str):
         values["init"] = str(path.parent / values["init"])
+    for key in ("rationales", "verification"):
+        if path is not None and isinstance(values.get(key), list):
+            values[key] = [path.parent / str(each) for each in values[key]]
     if path is not None and isinstance(values.get("mined"), str):
         values["mined"] = path.parent / values["mined"]
     for name in ("files", "held_out_files"):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate.utils import gather_object
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback
@@ -29,6 +30,7 @@ from train.sft.trainer import SlotTrainer
 from train.sft.validation import validation_metrics
 
 BEST = "best"
+ADAPTER = "adapter_model.safetensors"
 
 
 class RunTrainer(SlotTrainer):
@@ -109,17 +111,20 @@ class RunTrainer(SlotTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def keep(self, adapter: Path) -> None:
-        """Write the run's adapter: the best by validation, or without validation the last (averaged) weights."""
+    def keep(self, adapter: Path, which: str = "best") -> None:
+        """Write the run's adapter: of its (averaged) weights the best by validation, the last, or the mean of both."""
         if self.sample:
             done = [entry["step"] for entry in self.state.log_history if "eval_log_loss" in entry]
             if not done or done[-1] != self.state.global_step:
                 self._determine_best_metric(self.evaluate(), trial=None)
-            if self.is_world_process_zero():
-                shutil.copytree(self.folder / BEST, adapter, dirs_exist_ok=True)
-        else:
+        if not self.sample or which != "best":
             with self._averaged():
                 self._write(adapter)
+        if self.sample and self.is_world_process_zero():
+            if which == "best":
+                shutil.copytree(self.folder / BEST, adapter, dirs_exist_ok=True)
+            elif which == "mean":
+                write_mean(adapter / ADAPTER, self.folder / BEST / ADAPTER)
         self.accelerator.wait_for_everyone()
 
     def stopped_by(self) -> str:
@@ -131,6 +136,13 @@ class RunTrainer(SlotTrainer):
     def _write(self, folder: Path) -> None:
         if self.is_world_process_zero():
             self.model.save_pretrained(str(folder))
+
+
+def write_mean(last: Path, best: Path) -> None:
+    """Put the mean of two adapters' weights in place of the first one's."""
+    weights, others = load_file(str(last)), load_file(str(best))
+    mean = {name: ((value + others[name]) / 2).contiguous() for name, value in weights.items()}
+    save_file(mean, str(last), metadata={"format": "pt"})
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]

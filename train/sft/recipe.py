@@ -18,6 +18,7 @@ from train.pairs.pairs import Pair
 from train.sft.config import SftConfig, read_config
 from train.sft.examples import Encode, Encoder
 from train.sft.precision import fast_bf16
+from train.verification.gate import GatePolicy, require_files
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 TRAINING_FILE = "training.json"
@@ -36,6 +37,7 @@ def mixture_of(config: SftConfig) -> Mixture:
         mined=config.mined,
         files=config.files,
         held_out_files=config.held_out_files,
+        rationales=config.rationales,
     )
 
 
@@ -97,9 +99,11 @@ def run_sft(
     Raises:
         export.base.BaseModelError: there is no such base.
         train.pairs.pairs.PairFileError: a file of pairs cannot be read.
+        train.verification.gate.UnverifiedTeacherError: a teacher's set is not verified, or errs too often.
         ValueError: the configuration names an unknown origin, or leaves nothing to train on.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    verified = require_files(config.verification, GatePolicy(limit=config.max_teacher_error), config.rationales)
     import torch
     from accelerate import PartialState
     from datasets import Dataset
@@ -194,7 +198,7 @@ def run_sft(
         start_from(trainer.model, start)
     trainer.train(resume_from_checkpoint=last)
     adapter = out / "adapter"
-    trainer.keep(adapter)
+    trainer.keep(adapter, config.keep)
     if trainer.is_world_process_zero():
         seen = Rows(made.rows[: trainer.state.global_step * per_step], made.epochs)
         facts = {
@@ -207,6 +211,7 @@ def run_sft(
                 "digest": mixture.digest(),
                 "rationales": vars(mixture.rationales),
             },
+            "verification": [assessment.as_json() for assessment in verified],
             "examples": made.examples,
             "tokens": made.tokens,
             "rows": len(made.rows),

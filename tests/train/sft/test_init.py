@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model, load_peft_weights
+from safetensors.torch import load_file, save_file
 
 from export.base import BaseModelError, load_base
-from train.sft.config import ConfigFileError, read_config
-from train.sft.recipe import TARGETS, first_adapter, start_from
+from train.sft.config import ConfigFileError, SftConfig, read_config
+from train.sft.loop import write_mean
+from train.sft.recipe import TARGETS, first_adapter, run_sft, start_from
+from train.verification.gate import UnverifiedTeacherError
 
 
 def adapted(base: Path, rank: int, targets: tuple[str, ...] = TARGETS, seed: int = 1):  # type: ignore[no-untyped-def]
@@ -47,3 +50,19 @@ def test_a_recipe_file_names_what_comes_first_from_its_own_folder(tmp_path: Path
     assert first_adapter(config, tmp_path / "run") == done
     with pytest.raises(ConfigFileError, match=r"first\.toml"):
         first_adapter(config, tmp_path / "other")
+
+
+def test_the_mean_of_two_adapters_stands_in_place_of_the_first(tmp_path: Path) -> None:
+    for name, value in (("last", 1.0), ("best", 4.0)):
+        save_file({"a": torch.full((2, 3), value)}, str(tmp_path / name))
+    write_mean(tmp_path / "last", tmp_path / "best")
+    assert torch.equal(load_file(str(tmp_path / "last"))["a"], torch.full((2, 3), 2.5))
+    assert torch.equal(load_file(str(tmp_path / "best"))["a"], torch.full((2, 3), 4.0))
+
+
+def test_no_run_starts_on_a_teacher_that_nobody_checked(tiny_base: Path, tmp_path: Path) -> None:
+    claims = tmp_path / "teacher.jsonl"
+    claims.write_text('{"pair_id": "a#b", "answer": "same"}\n')
+    config = SftConfig(base=str(tiny_base), rationales=(claims,))
+    with pytest.raises(UnverifiedTeacherError, match=r"teacher\.jsonl .* is not verified"):
+        run_sft(config, tmp_path / "run")
