@@ -60,7 +60,7 @@ def report(
     """Write one page (Markdown and HTML) that says what a bundle can do, and beside what.
 
     Judging 6,364 test pairs and the suites takes half an hour on two cores. Judgements are kept as they come: a run
-    that was stopped goes on, and the next one takes seconds.
+    that was stopped goes on, and one with nothing new to judge takes half a minute.
     """
     console = Console(stderr=True)
     settings = load_settings()
@@ -74,13 +74,13 @@ def report(
         target = out or Path("reports") / f"{manifest.name}-{manifest.version}"
         kept = cache or target / ".cache"
         judge = CachedJudge(student, kept)
+        robustness = read_suites(suites, manifest.digest()) if suites else None
         inputs = read_inputs(limit=limit)
         runs = read_runs(holdout or RECIPES / manifest.name / "holdout")
         with Progress(
             *Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True
         ) as progress:
             shown = _Shown(progress)
-            robustness = read_suites(suites, manifest.digest()) if suites else None
             if robustness is None and cases:
                 task = progress.add_task("suites", total=None)
                 robustness = run_suites(

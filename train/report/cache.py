@@ -1,6 +1,6 @@
 """What a report has computed before: judgements by bundle and pair, and anything else by a key of its inputs.
 
-A run that was stopped goes on where it was; a run with nothing new takes seconds. The folder ignores itself in git.
+A run that was stopped goes on where it was; a run with nothing new judges nothing. The folder ignores itself in git.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def slices_figure(slices: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figu
             [row["f1"] for _, row in shown], [place for place, _ in shown], xerr=_spread([row for _, row in shown]),
             fmt="o", markersize=3.5, linewidth=0.9, capsize=2,
         )  # fmt: skip
-        axes.set(title=name, xlim=(0, 1), xlabel="F1")
+        axes.set(title=name, xlim=(-0.03, 1.03), xlabel="F1")
         axes.grid(axis="x", linewidth=0.4)
     panels[0].set(yticks=range(len(names)), yticklabels=names)
     panels[0].invert_yaxis()

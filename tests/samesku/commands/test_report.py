@@ -37,13 +37,8 @@ def test_a_trial_on_the_public_sets(
 
 
 def test_suites_of_another_bundle_are_refused(
-    tiny_bundle: Path,
-    tmp_path: Path,
-    data_dir: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SAMESKU_DATA", str(data_dir))
     other = tmp_path / "suites.json"
     other.write_bytes(orjson.dumps({"bundle": {"digest": "f" * 64}}))
     options = ["--bundle", str(tiny_bundle), "--out", str(tmp_path / "out"), "--limit", "2"]
