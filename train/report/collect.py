@@ -113,7 +113,7 @@ def build_report(
         "products": products_section(products, cut),
         "slices": slices_section(scored, cut, learned.background),
         "attributes": attribute_section([row.taught(learned.background.brands) for row in inputs.teacher], said),
-        "calibration": calibration_section(list(scored.values()), resolved),
+        "calibration": calibration_section(list(scored.values()), resolved, judge.manifest.quality.get("targets")),
         "robustness": robustness,
         "audit": audit_section(scored.get(AUDITED_SET), cut, inputs.audit, inputs.published_rate),
         "speed": {

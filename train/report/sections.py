@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest
 
-from schemas.bundle import BundleManifest
+from schemas.bundle import BundleManifest, Thresholds
 from schemas.policy import Policy, decide
 from train.calibration.curves import RiskCoverage, reliability, risk_coverage, summary
 from train.evaluation.evaluate import Scored
@@ -133,28 +134,42 @@ def audit_section(
     return correct(scored.pairs, chances(scored) >= threshold, audit, published_rate).as_json()
 
 
-def calibration_section(scored: Sequence[Scored], policy: Policy) -> dict[str, Any]:
+def calibration_section(
+    scored: Sequence[Scored], policy: Policy, targets: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Calibration on all pairs pooled, and what the policy decides by itself.
 
     ``auto_match.precision_bound`` is the one-sided 95% lower bound (Clopper & Pearson 1934).
+
+    Args:
+        scored: judged test sets.
+        policy: with its thresholds resolved.
+        targets: the bundle's ``quality.targets``: a ``precision`` and the ``thresholds`` that validation chose for it.
+            What they decide on the tests is ``at_target``; None: None.
     """
     labels = np.concatenate([result.labels() for result in scored])
     probabilities = np.concatenate([chances(result) for result in scored])
     facts = summary(labels, probabilities)
     assert policy.match_threshold is not None
     curve = risk_coverage(labels, probabilities, policy.match_threshold)
-    verdicts = np.array(
-        [
-            "no_match" if item is None else decide(item.probability, item.attributes, policy).verdict
-            for result in scored
-            for item in result.judgements
-        ]
-    )
+    verdicts = _verdicts(scored, policy)
+    at_target = None
+    if targets is not None:
+        cuts = Policy(contradiction=policy.contradiction).resolved(Thresholds.model_validate(targets["thresholds"]))
+        aimed = _verdicts(scored, cuts)
+        at_target = {
+            "precision_target": targets["precision"],
+            "met_on_validation": targets["met_on_validation"],
+            "thresholds": targets["thresholds"],
+            "auto_match": _automatic(aimed == "match", labels),
+            "review": proportion(int((aimed == "review").sum()), len(labels)),
+        }
     return {
         "n": facts.pop("pairs"),
         **facts,
         "auto_match": _automatic(verdicts == "match", labels),
         "auto_reject": _automatic(verdicts == "no_match", ~labels),
+        "at_target": at_target,
         "review": proportion(int((verdicts == "review").sum()), len(labels)),
         "risk_coverage": {
             "aurc": rounded(curve.aurc),
@@ -167,6 +182,16 @@ def calibration_section(scored: Sequence[Scored], policy: Policy) -> dict[str, A
             for each in reliability(labels, probabilities)
         ],
     }
+
+
+def _verdicts(scored: Sequence[Scored], policy: Policy) -> npt.NDArray[np.str_]:
+    return np.array(
+        [
+            "no_match" if item is None else decide(item.probability, item.attributes, policy).verdict
+            for result in scored
+            for item in result.judgements
+        ]
+    )
 
 
 def _risks(curve: RiskCoverage, coverages: Sequence[float]) -> list[dict[str, float]]:
