@@ -69,10 +69,11 @@ def run_holdout(
         progress: told how many pairs of which set were scored.
 
     Raises:
-        ValueError: the configuration holds nothing out.
+        ValueError: the configuration holds nothing out, or goes on from an adapter that may have seen what it holds.
     """
     if not config.leave_out and not config.hold_products:
         raise ValueError("nothing is held out: name leave_out or hold_products")
+    check_start(config)
     scores = out / SCORES
     if not is_trained(config, out):
         run_sft(config, out, mixture, sample)
@@ -87,6 +88,25 @@ def run_holdout(
     write_scores(scores, score_sets(model, encoder, chosen, progress))
     _write_facts(out)
     return scores
+
+
+def check_start(config: SftConfig) -> None:
+    """Refuse to go on from an adapter that was trained on what is held out, or of which nothing is known.
+
+    A recipe that is run first is told to hold out the same.
+    """
+    if config.init is None or config.init.endswith(".toml"):
+        return
+    try:
+        before = orjson.loads((Path(config.init).parent / TRAINING_FILE).read_bytes())["config"]
+    except (OSError, orjson.JSONDecodeError, KeyError):
+        before = {}
+    held = [before.get("hold_products", 0.0), before.get("hold_seed")] == [config.hold_products, config.hold_seed]
+    if not set(config.leave_out) <= set(before.get("leave_out", ())) or (config.hold_products and not held):
+        raise ValueError(
+            f"init: the adapter in {config.init} may have been trained on what is held out here; go on from a recipe"
+            " file, which is then run with the same held out, or from an adapter of such a run"
+        )
 
 
 def _adapter(run: Path) -> Path:

@@ -74,7 +74,11 @@ def first_adapter(config: SftConfig, out: Path) -> Path | None:
     if config.init is None or not config.init.endswith(".toml"):
         return None if config.init is None else Path(config.init)
     done = out / "first" / "adapter"
-    return done if done.is_dir() else run_sft(read_config(Path(config.init)), out / "first")
+    if done.is_dir():
+        return done
+    # What this run must not see, the one before it must not have seen.
+    kept = {"leave_out": config.leave_out, "hold_products": config.hold_products, "hold_seed": config.hold_seed}
+    return run_sft(read_config(Path(config.init), **kept), out / "first")
 
 
 def run_sft(

@@ -12,13 +12,29 @@ from train.rationales.imported import ImportReport
 from train.rationales.verdicts import Targets
 from train.report.holdout import read_runs
 from train.sft.config import SftConfig
-from train.sft.holdout import holdout_sets, publish, run_holdout
+from train.sft.holdout import check_start, holdout_sets, publish, run_holdout
 from train.sft.scores import read_scores
 
 
 def test_a_run_that_holds_nothing_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing is held out: name leave_out or hold_products"):
         run_holdout(SftConfig(), tmp_path)
+
+
+def test_a_start_that_may_have_seen_what_is_held_out_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "before"
+    init = str(run / "adapter")
+    wanted = SftConfig(init=init, leave_out=("abt-buy",), hold_products=0.25)
+    unlike: list[dict[str, object] | None] = [None, {}, {"leave_out": []}]
+    for before in (*unlike, {"leave_out": ["abt-buy"], "hold_products": 0.1, "hold_seed": 17}):
+        if before is not None:
+            run.mkdir(exist_ok=True)
+            (run / "training.json").write_bytes(orjson.dumps({"config": before}))
+        with pytest.raises(ValueError, match=r"init: .* may have been trained on what is held out here"):
+            run_holdout(wanted, tmp_path / "run")
+    (run / "training.json").write_bytes(orjson.dumps({"config": wanted.model_dump(mode="json")}))
+    check_start(wanted)
+    check_start(wanted.model_copy(update={"init": "first.toml"}))
 
 
 def test_sets_left_out_are_scored_too_but_have_no_products_held(data_dir: Path) -> None:
