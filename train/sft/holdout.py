@@ -19,7 +19,8 @@ from train.pairs.mixture import Mixture
 from train.pairs.pairs import Pair
 from train.pairs.products import held_test_pairs
 from train.sft.config import SftConfig
-from train.sft.recipe import TRAINING_FILE, Sample, run_sft
+from train.sft.identity import TRAINING_FILE, is_finished
+from train.sft.recipe import Sample, run_sft
 from train.sft.scores import SetName, evaluation_sets, score_sets, write_scores
 
 FACTS, SCORES = "holdout.json", "scores.jsonl.gz"
@@ -29,15 +30,6 @@ Progress = Callable[[SetName, int], None]
 def sha256(path: Path) -> str:
     """Of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def is_trained(config: SftConfig, run: Path) -> bool:
-    """Whether the folder holds the finished run of this very configuration."""
-    try:
-        facts = orjson.loads((run / TRAINING_FILE).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return False
-    return bool(facts["config"] == config.model_dump(mode="json")) and (run / "adapter").is_dir()
 
 
 def holdout_sets(config: SftConfig, root: Path | None = None) -> dict[SetName, list[Pair]]:
@@ -75,7 +67,7 @@ def run_holdout(
         raise ValueError("nothing is held out: name leave_out or hold_products")
     check_start(config)
     scores = out / SCORES
-    if not is_trained(config, out):
+    if not is_finished(out, config):
         run_sft(config, out, mixture, sample)
     from accelerate import PartialState
 

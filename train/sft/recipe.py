@@ -17,11 +17,11 @@ from train.pairs.mixture import Mixture, build_mixture
 from train.pairs.pairs import Pair
 from train.sft.config import SftConfig, read_config
 from train.sft.examples import Encode, Encoder
+from train.sft.identity import TRAINING_FILE, claim, is_finished
 from train.sft.precision import fast_bf16
 from train.verification.gate import GatePolicy, require_files
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-TRAINING_FILE = "training.json"
 Sample = Mapping[str, Sequence[Pair]]
 
 
@@ -91,7 +91,8 @@ def run_sft(
     """Train an adapter into ``out`` and return its folder ``out/adapter``.
 
     Writes beside it ``training.json`` (configuration, counts, data digest, steps, seconds, the loss log) and the curves
-    as ``curves.svg`` and ``curves.csv``. A run that was stopped goes on from its last checkpoint.
+    as ``curves.svg`` and ``curves.csv``. A run that was stopped goes on from its last checkpoint;
+    one that is finished is left as it is.
 
     Args:
         config: the run's.
@@ -104,7 +105,8 @@ def run_sft(
         export.base.BaseModelError: there is no such base.
         train.pairs.pairs.PairFileError: a file of pairs cannot be read.
         train.verification.gate.UnverifiedTeacherError: a teacher's set is not verified, or errs too often.
-        ValueError: the configuration names an unknown origin, or leaves nothing to train on.
+        ValueError: the configuration names an unknown origin, leaves nothing to train on, or is not the one of the
+            checkpoints in ``out``.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     verified = require_files(config.verification, GatePolicy(limit=config.max_teacher_error), config.rationales)
@@ -129,6 +131,8 @@ def run_sft(
     on_cpu = not torch.cuda.is_available()
     processes = PartialState(cpu=on_cpu).num_processes
     mixture = mixture or mixture_of(config)
+    if is_finished(out, config, mixture.digest()):
+        return out / "adapter"
     model, tokenizer = load_base(config.base)
     encoder = encoder_of(lambda text: list(tokenizer(text, add_special_tokens=False).input_ids))
     made = run_rows(mixture.pairs, encoder, config, processes)
@@ -137,6 +141,8 @@ def run_sft(
     steps = min(steps, max(1, len(made.rows) // per_step))
     sample = (sample or validation_sample(config)) if config.evaluate_every else {}
     out.mkdir(parents=True, exist_ok=True)
+    if PartialState().is_main_process:
+        claim(out, config, mixture.digest())
     bf16 = fast_bf16()
     compiled = steps >= 200 and can_compile() if config.compiled is None else config.compiled
     arguments = SFTConfig(

@@ -55,9 +55,9 @@ def main(base: str, run: str, told: str) -> None:
     Average.reset = remembered  # type: ignore[method-assign]
     kept = RunTrainer.keep
 
-    def ended(self: Any, adapter: Path) -> None:
+    def ended(self: Any, adapter: Path, *rest: Any) -> None:
         weights["last"] = digest([value for value in self.model.parameters() if value.requires_grad])
-        kept(self, adapter)
+        kept(self, adapter, *rest)
 
     RunTrainer.keep = ended  # type: ignore[method-assign]
     run_sft(config, Path(run), mixture, {"frozen": pairs})

@@ -102,3 +102,9 @@ def test_a_run_begins_at_the_adapter_that_it_is_given(tiny_base: Path, few: Mixt
     still = config(tiny_base, max_steps=1, learning_rate=1e-30, init=str(first))
     second = run_sft(still, tmp_path / "second", few)
     assert (second / "adapter_model.safetensors").read_bytes() == (first / "adapter_model.safetensors").read_bytes()
+    # Finished: left as it is. Another run must not go on from its checkpoints.
+    before = (second / "adapter_model.safetensors").stat().st_mtime_ns
+    assert run_sft(still, tmp_path / "second", few) == second
+    assert (second / "adapter_model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match=r"checkpoints of a run with another learning_rate: name another folder"):
+        run_sft(still.model_copy(update={"learning_rate": 1e-3, "max_steps": 9}), tmp_path / "second", few)
