@@ -59,7 +59,7 @@ def main(base: str, run: str, told: str) -> None:
         weights["last"] = digest([value for value in self.model.parameters() if value.requires_grad])
         kept(self, adapter, *rest)
 
-    RunTrainer.keep = ended  # type: ignore[method-assign]
+    RunTrainer.keep = ended  # type: ignore[method-assign, assignment]
     run_sft(config, Path(run), mixture, {"frozen": pairs})
     state = PartialState()
     facts = {"rank": state.process_index, "processes": state.num_processes, "seen": seen, "weights": weights}
