@@ -36,8 +36,19 @@ def test_the_left_out_set_chooses_nothing() -> None:
     assert found["n"] == 60
     # The set's own validation, had it any, would put the threshold elsewhere: it may not.
     own = rows("c", "valid", shift=-20.0)
-    assert transferred(run(*parts, own, left_out=("c",)), "c") == found
+    assert found.pop("adapted") is None
+    beside = transferred(run(*parts, own, left_out=("c",)), "c")
+    assert {key: value for key, value in beside.items() if key != "adapted"} == found
     assert found["oracle_f1"] > found["f1"]
+
+
+def test_the_share_of_matches_is_estimated_without_labels() -> None:
+    parts = [rows("a", "valid"), rows("b", "valid"), rows("c", "test")]
+    own = rows("c", "valid")[:40] + rows("c", "valid", count=200)[1::2]
+    found = transferred(run(*parts, own, left_out=("c",)), "c")["adapted"]
+    assert found["share"] > 0.6
+    unlabelled = [{**row, "label": 0} for row in own]
+    assert transferred(run(*parts, unlabelled, left_out=("c",)), "c")["adapted"] == found
 
 
 def test_sections() -> None:
