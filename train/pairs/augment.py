@@ -22,6 +22,8 @@ from train.rationales.verdicts import Targets
 
 # Of the edited pairs so many are given the same edit on both sides and keep their label.
 PARTNER_SHARE = 1 / 3
+# Edited pairs of each kind, relative to the others: pack sizes are rare in the data and stated in many ways.
+WEIGHTS: dict[EditKind, float] = {"brand": 1.0, "model": 1.0, "pack": 2.5, "colour": 1.0, "capacity": 1.0}
 # So many edits start from an offer against itself, as another seller would list it: there are few matches, and of some
 # kinds (codes, capacities) fewer that both sides state.
 SELF_SHARE = 0.25
@@ -113,8 +115,8 @@ def augment(
         items: training pairs, after the guard.
         seed, epoch: other epochs have other noise and other edits.
         noise_share: share of the pairs that are given seller noise on one side or both.
-        edit_share: edited pairs of *each* kind, as a share of the matches among ``items``; a third of them carry the
-            same edit on both sides and stay matches. Fewer where the pairs offer fewer.
+        edit_share: edited pairs of *each* kind (times ``WEIGHTS``), as a share of the matches among ``items``; a third
+            of them carry the same edit on both sides and stay matches. Fewer where the pairs offer fewer.
         brands: single-word brands known from the data (:func:`train.pairs.mixture.known_brands`).
 
     Returns:
@@ -125,7 +127,7 @@ def augment(
         with_noise(item, rng, known) if (rng := rng_of(seed, epoch, item, "noise")).random() < noise_share else item
         for item in items
     ]
-    wanted = round(edit_share * sum(item.pair.label == 1 for item in items))
+    matches = sum(item.pair.label == 1 for item in items)
     for kind in EDIT_KINDS:
-        found += _edits(items, kind, wanted, seed, epoch, noise_share, known)
+        found += _edits(items, kind, round(edit_share * WEIGHTS[kind] * matches), seed, epoch, noise_share, known)
     return found

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from schemas.grammar import is_grounded
 from schemas.offer import Offer
 from schemas.prompt import quotable
-from schemas.rationale import Attribute, Verdict
+from schemas.rationale import ATTRIBUTES, Attribute, Verdict
 from train.pairs.mixture import TrainingPair
 from train.pairs.rewrites import ATTRIBUTE_OF, EDIT_KINDS, REWRITES, EditKind, everything, is_shown, with_phrase
 from train.pairs.wordlists import TRAINING, WordList
-from train.rationales.derive import colours, packs
+from train.rationales.derive import colours, derive, packs
 from train.rationales.verdicts import SentenceTarget, Targets
 
 __all__ = ["ATTRIBUTE_OF", "EDIT_KINDS", "Change", "EditKind", "change", "edited"]
@@ -131,7 +131,9 @@ def edited(
     """A training pair made of a matching one by one edit; its id ends in ``~kind``, or ``~same-kind`` when ``both``.
 
     Targets: the edited attribute ``different`` and label 0 (``same`` and label 1 when ``both``), every other attribute
-    as before. The sentence quotes the two words where both stand in the listings. GTINs go: they name the old product.
+    as before; one that was masked is at least not ``different``, unless the listings spoke against it already. Without
+    that, a student takes from real non-matches that where one attribute differs the others do too. The sentence quotes
+    the two words where both stand in the listings. GTINs go: they name the old product.
 
     Raises:
         ValueError: the pair is no match.
@@ -164,7 +166,17 @@ def edited(
         right=right,
         label=int(both),
     )
-    return TrainingPair(pair, Targets(verdicts, sentence, item.targets.source))
+    spared = frozenset(ATTRIBUTES) - verdicts.keys() - doubtful(*done.before, brands)
+    return TrainingPair(pair, Targets(verdicts, sentence, item.targets.source, spared))
+
+
+def doubtful(left: Offer, right: Offer, brands: Collection[str]) -> frozenset[Attribute]:
+    """Attributes in which two listings contradict each other, or of which only one states a pack."""
+    evident = derive(left, right, 0, frozenset(brands)).verdicts
+    found: set[Attribute] = {name for name, verdict in evident.items() if verdict == "different"}
+    if packs(everything(left)) != packs(everything(right)):
+        found.add("quantity")
+    return frozenset(found)
 
 
 def _grounded(left: Offer, right: Offer, quote_left: str, quote_right: str) -> bool:

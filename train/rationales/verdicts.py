@@ -18,11 +18,20 @@ class SentenceTarget:
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of one pair. ``verdicts`` holds only what is known; ``source`` is "derived" or the teacher's name."""
+    """Targets of one pair.
+
+    Attributes:
+        verdicts: what is known.
+        sentence: what the sentence should quote.
+        source: "derived" or the teacher's name.
+        not_different: attributes of which only so much is known that they are not ``different``, whether the listings
+            state them or not: what an edit left alone in two listings of one product.
+    """
 
     verdicts: dict[Attribute, Verdict] = field(default_factory=dict)
     sentence: SentenceTarget | None = None
     source: str = "derived"
+    not_different: frozenset[Attribute] = frozenset()
 
     def contradicts(self, label: int) -> bool:
         """Whether a match would have a different attribute: such rationales are set aside."""

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from schemas.grammar import frame_for
 from schemas.offer import Offer
 from schemas.prompt import BOS_ID, SLOTS, render_candidate, render_query
-from schemas.rationale import ANSWERS, ATTRIBUTES, VERDICTS, Answer
+from schemas.rationale import ANSWERS, ATTRIBUTES, VERDICTS, Answer, Attribute
 from train.pairs.mixture import TrainingPair
+from train.rationales.verdicts import Targets
 
 IGNORED = -100
+# A partial label: any choice but ``different``.
+NOT_DIFFERENT = -101
 Encode = Callable[[str], list[int]]
 
 
@@ -23,7 +26,7 @@ class Example:
         prefix: ids of BOS and the query part, shared by all candidates of the query.
         suffix: ids of candidate part, six slot labels and, for some, the sentence.
         slots: position in ``suffix`` of each slot label, length 6.
-        choices: index of the right choice per slot, ``IGNORED`` where masked, length 6.
+        choices: index of the right choice per slot, ``NOT_DIFFERENT``, or ``IGNORED`` where masked, length 6.
         sentence: (position in suffix, next id) pairs on which the sentence is trained: the quotes and their closing.
     """
 
@@ -32,6 +35,12 @@ class Example:
     slots: tuple[int, ...]
     choices: tuple[int, ...]
     sentence: tuple[tuple[int, int], ...] = ()
+
+
+def _choice(targets: Targets, name: Attribute) -> int:
+    if (given := targets.verdicts.get(name)) is not None:
+        return VERDICTS.index(given)
+    return NOT_DIFFERENT if name in targets.not_different else IGNORED
 
 
 class Encoder:
@@ -57,8 +66,7 @@ class Encoder:
         query, candidate = (pair.right, pair.left) if swap else (pair.left, pair.right)
         body = self.encode(render_candidate(query, candidate))
         answer: Answer = "same" if pair.label == 1 else "different"
-        verdicts = [targets.verdicts.get(name) for name in ATTRIBUTES]
-        choices = [*(IGNORED if given is None else VERDICTS.index(given) for given in verdicts), ANSWERS.index(answer)]
+        choices = [*(_choice(targets, name) for name in ATTRIBUTES), ANSWERS.index(answer)]
         suffix = [*body, *self.label_ids]
         trained: list[tuple[int, int]] = []
         if with_sentence and targets.sentence is not None:

@@ -50,7 +50,7 @@ class FormEncoder(Encoder):
             return Example(plain.prefix, suffix, (len(body),) * count, (*[IGNORED] * (count - 1), answer))
         fed: list[int] = []
         for place, choice in enumerate(plain.choices[:-1]):
-            fed += [self.label_ids[place], self.choice_ids[place][UNKNOWN if choice == IGNORED else choice]]
+            fed += [self.label_ids[place], self.choice_ids[place][UNKNOWN if choice < 0 else choice]]
         slots = tuple(len(body) + 2 * place for place in range(count))
         return Example(plain.prefix, (*body, *fed, self.label_ids[-1]), slots, plain.choices)
 

@@ -18,7 +18,9 @@ from torch.nn import functional
 from trl import SFTTrainer
 
 from schemas.prompt import SLOTS
-from train.sft.packing import IGNORED, Group, collate
+from schemas.rationale import VERDICTS
+from train.sft.examples import IGNORED, NOT_DIFFERENT
+from train.sft.packing import Group, collate
 
 
 def collator(rows: Sequence[Sequence[Group]], least: int = 0) -> Callable[[list[dict[str, Any]]], dict[str, Tensor]]:
@@ -67,6 +69,24 @@ def slot_logits(hidden: Tensor, head: Tensor, choice_ids: Sequence[Sequence[int]
     for slot, ids in enumerate(choice_ids):
         logits[:, slot, : len(ids)] = hidden[:, slot].float() @ head[list(ids)].float().T
     return logits
+
+
+def attribute_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean loss over the attribute slots that have a target.
+
+    Args:
+        logits: [slots, verdicts].
+        targets: [slots], the verdict's index, ``NOT_DIFFERENT`` or ``IGNORED``; of the first two there must be one.
+
+    Returns:
+        The mean of -log p(target), and of -log(1 - p(different)) where the target is partial.
+    """
+    shares = functional.log_softmax(logits, dim=-1)
+    known, partial = targets >= 0, targets == NOT_DIFFERENT
+    losses = [functional.nll_loss(shares[known], targets[known], reduction="none")]
+    others = [place for place, verdict in enumerate(VERDICTS) if verdict != "different"]
+    losses.append(-torch.logsumexp(shares[partial][:, others], dim=-1))
+    return torch.cat(losses).mean()
 
 
 class SlotTrainer(SFTTrainer):  # type: ignore[misc]
@@ -118,9 +138,8 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
         answer = len(SLOTS) - 1
         parts = {"answer": functional.cross_entropy(logits[:, answer, :2], wanted[:, answer])}
         flat, targets = logits[:, :answer].flatten(0, 1), wanted[:, :answer].flatten()
-        known = targets != IGNORED
-        if bool(known.any()):
-            parts["attributes"] = functional.cross_entropy(flat[known], targets[known])
+        if bool((targets != IGNORED).any()):
+            parts["attributes"] = attribute_loss(flat, targets)
         if inputs["sentence_ids"].numel():
             spoken = hidden[inputs["sentence_rows"], inputs["sentence_positions"]].float()
             parts["sentence"] = functional.cross_entropy(spoken @ head.float().T, inputs["sentence_ids"])

@@ -15,11 +15,12 @@ from schemas.offer import Offer
 from schemas.prompt import quotable, render_query
 from schemas.rationale import ATTRIBUTES
 from schemas.text import clean
-from train.pairs.augment import against_itself, augment, rng_of, with_noise
+from train.pairs.augment import WEIGHTS, against_itself, augment, rng_of, with_noise
 from train.pairs.edits import ATTRIBUTE_OF, EDIT_KINDS, EditKind, edited
 from train.pairs.mixture import Mixture, TrainingPair, known_brands
 from train.pairs.pairs import Pair
 from train.rationales.derive import derive
+from train.rationales.verdicts import Targets
 
 LEFT = Offer(
     offer_id="1",
@@ -66,6 +67,7 @@ def test_an_edit_changes_one_attribute_and_the_label_follows(seed: int, kind: Ed
     attribute = ATTRIBUTE_OF[kind]
     assert done.pair.label == int(both)
     assert done.targets.verdicts == {**item.targets.verdicts, attribute: "same" if both else "different"}
+    assert done.targets.not_different == set(ATTRIBUTES) - set(done.targets.verdicts)
     assert not done.targets.contradicts(done.pair.label)
     changed = [
         side for side in ("left", "right") if _texts(getattr(done.pair, side)) != _texts(getattr(item.pair, side))
@@ -131,6 +133,17 @@ def test_what_the_listings_do_not_offer_is_not_edited() -> None:
         edited(replace(bare, pair=replace(bare.pair, label=0)), random.Random(1), "pack")
 
 
+def test_what_the_listings_spoke_against_before_an_edit_stays_masked() -> None:
+    """A pack beside a listing that states none, and two colours, in listings that are called a match."""
+    left = LEFT.model_copy(update={"title": "sony dsc-w120/p camera black 3-pack"})
+    right = RIGHT.model_copy(update={"title": "sony dscw120p camera pink"})
+    item = replace(match(left, right), targets=Targets({"product": "same"}))
+    done = edited(item, random.Random(1), "brand")
+    assert done is not None
+    assert done.targets.verdicts == {"product": "same", "brand": "different"}
+    assert done.targets.not_different == {"specification"}
+
+
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(EDIT_KINDS))
 def test_what_the_prompt_would_cut_is_not_an_edit(seed: int, kind: EditKind) -> None:
     """The title is full up to its cap, so that a phrase has to come first, and what stands after it is not seen."""
@@ -171,7 +184,7 @@ def test_an_epoch_keeps_its_pairs_and_adds_edited_ones_with_unique_names() -> No
     assert [item.pair.label for item in found[:120]] == [item.pair.label for item in items]
     assert len({item.pair.pair_id for item in found}) == len(found)
     kinds = Counter(item.pair.pair_id.rsplit("~", 1)[1].removeprefix("same-") for item in found[120:])
-    assert kinds == dict.fromkeys(EDIT_KINDS, 12)
+    assert kinds == {kind: round(12 * WEIGHTS[kind]) for kind in EDIT_KINDS}
     assert all(item.pair.label == int("~same-" in item.pair.pair_id) for item in found[120:])
     names = {offer.offer_id for item in items for offer in (item.pair.left, item.pair.right)}
     assert {o.offer_id.split("~")[0] for i in found for o in (i.pair.left, i.pair.right)} <= names
@@ -215,9 +228,9 @@ def test_the_real_mixture(mixture: Mixture) -> None:
     brands = known_brands(item.pair for item in sample)
     found = augment(sample, seed=17, epoch=0, brands=brands)
     added = found[len(sample) :]
-    wanted = round(0.15 * sum(item.pair.label for item in sample))
+    wanted = 0.15 * sum(item.pair.label for item in sample)
     kinds = Counter(item.pair.pair_id.rsplit("~", 1)[1].removeprefix("same-") for item in added)
-    assert kinds == dict.fromkeys(EDIT_KINDS, wanted)
+    assert kinds == {kind: round(wanted * WEIGHTS[kind]) for kind in EDIT_KINDS}
     assert 0.25 < sum(item.pair.label for item in added) / len(added) < 0.42
     for item in added:
         assert not item.targets.contradicts(item.pair.label)

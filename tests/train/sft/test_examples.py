@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from schemas.prompt import BOS_ID, SLOTS, render_candidate, render_query
 from train.pairs.mixture import TrainingPair
 from train.pairs.pairs import Pair
 from train.rationales.verdicts import SentenceTarget, Targets
-from train.sft.examples import IGNORED, Encoder
+from train.sft.examples import IGNORED, NOT_DIFFERENT, Encoder
 
 LEFT = Offer(offer_id="1", source="s", title="Canon EOS 7D black", price="900")
 RIGHT = Offer(offer_id="2", source="s", title="canon eos7d silver")
@@ -34,6 +35,12 @@ def test_the_ids_are_the_rendering_and_the_slots_its_labels(encoder: Encoder, to
     # brand same, product masked, variant different, specification masked, quantity unknown, answer different
     assert found.choices == (0, IGNORED, 1, IGNORED, 2, 1)
     assert found.sentence == ()
+
+
+def test_what_is_only_known_not_to_differ_is_a_partial_label(encoder: Encoder) -> None:
+    targets = Targets({"brand": "different"}, not_different=frozenset({"brand", "quantity"}))
+    found = encoder.example(replace(ITEM, targets=targets), swap=False, with_sentence=False)
+    assert found.choices == (1, IGNORED, IGNORED, IGNORED, NOT_DIFFERENT, 1)
 
 
 def test_each_choice_is_one_token(encoder: Encoder, tokenizer: Any) -> None:
