@@ -203,6 +203,8 @@ def foreign_text(offer: Offer, rng: random.Random, words: WordList) -> Offer:
     title = clean(offer.title).split()
     # Seldom in front, where it pushes the product out of what the prompt shows.
     place = rng.choice((len(title), len(title), len(title), rng.randrange(len(title) + 1), 0)) if title else 0
+    while 0 < place < len(title) and title[place - 1][-1:].isdigit():
+        place += 1  # never between a number and its unit
     return _retitled(offer, " ".join([*title[:place], rng.choice(words.foreign), *title[place:]]))
 
 

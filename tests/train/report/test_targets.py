@@ -13,8 +13,8 @@ from worker.student.judge import Judgement
 
 
 def scored(probabilities: Sequence[float], labels: Sequence[int]) -> Scored:
-    offers = [Offer(offer_id=side, source=side, title="a camera") for side in ("a", "b")]
-    pairs = [Pair(str(number), *offers, label, "made-up") for number, label in enumerate(labels)]
+    left, right = (Offer(offer_id=side, source=side, title="a camera") for side in ("a", "b"))
+    pairs = [Pair(str(number), left, right, label, "made-up") for number, label in enumerate(labels)]
     return Scored(pairs, [Judgement(0.0, probability, {}) for probability in probabilities], 1.0)
 
 
