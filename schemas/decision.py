@@ -17,7 +17,7 @@ from schemas.offer import pair_id
 from schemas.rationale import Rationale
 
 DecisionVerdict = Literal["match", "no_match", "review", "retracted"]
-DecidedBy = Literal["student", "identifier", "label", "change"]
+DecidedBy = Literal["student", "identifier", "label", "change", "operator"]
 
 DELETED_DIGEST = "deleted"
 """`Side.digest` of an offer that no longer exists: a retraction has a version of it, but no content."""
@@ -43,6 +43,38 @@ class BundleRef(BaseModel):
     version: str = Field(description="semantic version")
     digest: str = Field(description="BundleManifest.digest()")
     built_at: Timestamp | None = Field(default=None, description="from the manifest; orders equal versions")
+
+
+class Cuts(BaseModel):
+    """The thresholds in force when a pair was judged, on the calibrated probability."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    match: Annotated[float, Field(ge=0, le=1, description="match at or above")]
+    review_low: Annotated[float, Field(ge=0, le=1, description="review from here (inclusive)")]
+    review_high: Annotated[float, Field(ge=0, le=1, description="to here (exclusive)")]
+
+
+class Timings(BaseModel):
+    """Wall-clock milliseconds. They are all of a decision that may differ when the same input is judged again."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    judge_ms: Annotated[float, Field(ge=0)] = Field(
+        description="the student's call, divided by the pairs that it judged together"
+    )
+    explain_ms: Annotated[float, Field(ge=0)] = Field(default=0.0, description="writing the sentence")
+
+
+class ShadowJudgement(BaseModel):
+    """What a bundle in the shadow said of the same pair. It decides nothing."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    bundle: BundleRef
+    verdict: Literal["match", "no_match", "review"]
+    probability: Annotated[float, Field(ge=0, le=1)]
+    logit: float
 
 
 class MatchDecision(Event):
@@ -73,7 +105,16 @@ class MatchDecision(Event):
     linked: bool = Field(default=False, description="judged because a live link existed, not only by blocking")
     source: Position = Field(description="the change (or label) that caused this decision")
     decided_at: Timestamp
+    thresholds: Cuts | None = Field(default=None, description="in force; null if no probability was looked at")
+    orders: Literal[1, 2] = Field(default=1, description="orders of the two offers whose logits were averaged")
+    timings: Timings | None = Field(default=None, description="null if nobody judged")
+    deployment: Natural = Field(
+        default=0, description="which entry of match.models was in force: its offset + 1; 0 before the first"
+    )
+    canary: bool = Field(default=False, description="judged by the candidate because the pair is in its share")
+    shadow: ShadowJudgement | None = Field(default=None, description="what a candidate in the shadow said")
     label_id: str | None = Field(default=None, description="the human label, when decided_by is 'label'")
+    action_id: str | None = Field(default=None, description="the operator's action, when decided_by is 'operator'")
     replay: str | None = Field(default=None, description="name of the replay that produced it, if any")
 
     @model_validator(mode="after")
@@ -96,17 +137,25 @@ def compute_decision_id(
     grammar_version: str,
     policy_version: str,
     label_id: str | None = None,
+    *,
+    deployment: int = 0,
+    action_id: str | None = None,
 ) -> str:
     """64 hex digits that depend on what determines a decision and on nothing else.
 
-    In: both effective versions and digests, the query side, bundle, prompt, grammar, policy, and the human label
-    if one decided. Out: rank, score, source, time, replay, so that a change judged again gives the same id.
-    `first` and `second` may come in either order.
+    In: both effective versions and digests, the query side, bundle, prompt, grammar, policy, the human label or the
+    operator's action if one decided, and the deployment (a bundle that is live again after a rollback publishes anew
+    what it had said before, and readers that know ids must see that). Out: rank, score, source, time, replay, so that
+    a change judged again gives the same id. `first` and `second` may come in either order.
     """
     sides = sorted((side.key, side.effective_version, side.digest) for side in (first, second))
-    return sha256_hex(
-        canonical([sides, query_key, bundle_digest, prompt_version, grammar_version, policy_version, label_id])
-    )
+    parts: list[object] = [
+        sides, query_key, bundle_digest, prompt_version, grammar_version, policy_version, label_id,
+    ]  # fmt: skip
+    # Left out where they say nothing, so that ids from before them stay what they were.
+    parts += [{"deployment": deployment}] if deployment else []
+    parts += [{"action": action_id}] if action_id else []
+    return sha256_hex(canonical(parts))
 
 
 # semver.org, item 11; build metadata after "+" never orders. Digits are capped so that int() stays cheap.
@@ -139,15 +188,15 @@ def _identifier(part: str) -> _Identifier:
 def bundle_order(ref: BundleRef) -> tuple[_VersionKey, str, str, str]:
     """Sort key of bundles, newest greatest: semantic version, then `built_at`, then name, then digest.
 
-    The versions of all bundles that one deployment ever serves form one line, whatever their names: to roll back
-    to an older student for good, publish it under a newer version. Name and digest order nothing meaningful; they
-    only make the order total.
+    The versions of all bundles that one cluster ever serves form one line, whatever their names; where bundles are
+    promoted and rolled back (`match.models`), the deployment orders before them. Name and digest order nothing
+    meaningful; they only make the order total.
     """
     built = ref.built_at.isoformat(timespec="microseconds") if ref.built_at is not None else ""
     return (semver_key(ref.version), built, ref.name, ref.digest)
 
 
-_StandingKey = tuple[int, int, int, int, tuple[_VersionKey, str, str, str], int, str, str]
+_StandingKey = tuple[int, int, int, int, int, tuple[_VersionKey, str, str, str], int, int, str, str]
 
 
 def standing_order(decision: MatchDecision) -> _StandingKey:
@@ -158,7 +207,9 @@ def standing_order(decision: MatchDecision) -> _StandingKey:
         decision.second.effective_version,
         int(by_label),
         decision.source.offset if by_label else 0,
+        decision.deployment,
         bundle_order(decision.bundle),
+        int(decision.decided_by == "operator"),
         int(decision.query_key == decision.first.key),
         decision.decided_at.isoformat(timespec="microseconds"),
         decision.decision_id,
@@ -173,9 +224,11 @@ def supersedes(a: MatchDecision, b: MatchDecision) -> bool:
     1. **Newer versions**: `a` does if both effective versions are at least `b`'s and one is greater.
     2. At equal versions a **human label** binds, over any student; of two labels the later one
        (`match.labels` is keyed by pair, so that their offsets are in order).
-    3. Then the **newer bundle** (`bundle_order`: semantic version, then `built_at`).
-    4. Then the decision whose **query is the pair's first id** (both sides may rightly judge a pair).
-    5. Then the later `decided_at` (a replay under another policy), then the greater `decision_id`.
+    3. Then the later **deployment** (an entry of `match.models`): so a rollback to an older bundle stands.
+    4. Then the **newer bundle** (`bundle_order`: semantic version, then `built_at`).
+    5. Then an **operator's** action over the student that it corrects; a newer bundle or deployment judges afresh.
+    6. Then the decision whose **query is the pair's first id** (both sides may rightly judge a pair).
+    7. Then the later `decided_at` (a replay under another policy), then the greater `decision_id`.
 
     **Incomparable versions** (`a` newer on one side, `b` on the other): neither saw the newest of both offers, and a
     worker that follows the protocol (index, link, judge, recheck) always publishes a third decision that is newer

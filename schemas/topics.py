@@ -17,6 +17,7 @@ LABELS = "match.labels"
 DEAD_LETTERS = "catalog.changes.dlq"
 DRIFT = "match.drift"
 LABELING = "match.labeling"
+MODELS = "match.models"
 
 PARTITIONER = "murmur2_random"
 """librdkafka's name for what Java clients do. Its own default (CRC32) would send an offer's changes from a Python and
@@ -89,6 +90,8 @@ ALL: tuple[Topic, ...] = (
             "cleanup.policy": "compact",
             "delete.retention.ms": str(7 * _DAY),
             "min.cleanable.dirty.ratio": "0.2",
+            # An audit sink that was down for a week still finds every content that was judged, not only the last.
+            "min.compaction.lag.ms": str(7 * _DAY),
             "max.message.bytes": str(2 * _MIB),
         },
         # Same key, same partitioner, same count: so a worker restores exactly the partitions that it serves.
@@ -146,6 +149,16 @@ ALL: tuple[Topic, ...] = (
         "pair id",
         "JSON object",
         {**_OUTPUT, **_DELETE, "retention.ms": str(90 * _DAY)},
+    ),
+    Topic(
+        MODELS,
+        "The registry of bundles, and which of them is live or tried: every deployment states the whole of it.",
+        "bundle/DIGEST or deployment/ID",
+        "RegisteredBundle or Deployment",
+        # One partition, so that the offset orders the deployments. Each has a key of its own: compaction keeps them
+        # all, which is the history of who promoted what, and of a bundle only its last entry.
+        {**_OUTPUT, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.5"},
+        partitions=1,
     ),
 )
 

@@ -57,20 +57,25 @@ def decision(
     }
     fields.setdefault(
         "decision_id",
-        compute_decision_id(*sides, query, ref.digest, "1", "1", fields["policy_version"], fields.get("label_id")),
+        compute_decision_id(
+            *sides, query, ref.digest, "1", "1", fields["policy_version"], fields.get("label_id"),
+            deployment=fields.get("deployment", 0), action_id=fields.get("action_id"),
+        ),
     )
     return MatchDecision(**fields)
 
 
 versions = st.sampled_from(["0.9.0", "1.0.0-rc.1", "1.0.0", "1.2.0", "1.10.0", "nightly"])
 decisions = st.builds(
-    lambda first, second, by_second, version, built, label, policy, late: decision(
+    lambda first, second, by_second, version, built, label, policy, late, deployment, operator: decision(
         first,
         second,
         by_second=by_second,
         bundle=bundle(version, built_at=built),
-        decided_by="label" if label is not None else "student",
+        decided_by="label" if label is not None else "operator" if operator else "student",
         label_id=label,
+        action_id="i" if operator and label is None else None,
+        deployment=deployment,
         policy_version=policy,
         decided_at=NOW + timedelta(seconds=late),
     ),
@@ -82,6 +87,8 @@ decisions = st.builds(
     st.sampled_from([None, None, "l1", "l2"]),
     st.sampled_from(["p", "q"]),
     st.integers(0, 2),
+    st.integers(0, 2),
+    st.booleans(),
 )
 
 
@@ -96,6 +103,11 @@ decisions = st.builds(
         (decision(bundle=bundle("1.10.0")), decision(bundle=bundle("1.9.0"))),
         (decision(bundle=bundle("1.0.0"), by_second=True), decision(bundle=bundle("1.0.0-rc.1"))),
         (decision(bundle=bundle(built_at=NOW + timedelta(days=1)), by_second=True), decision()),
+        (decision(deployment=2), decision(deployment=1, bundle=bundle("9.0.0"))),
+        (decision(decided_by="label", label_id="l"), decision(deployment=7)),
+        (decision(decided_by="operator", action_id="i", by_second=True), decision()),
+        (decision(bundle=bundle("1.1.0")), decision(decided_by="operator", action_id="i")),
+        (decision(deployment=1), decision(decided_by="operator", action_id="i", bundle=bundle("9.0.0"))),
         (decision(), decision(by_second=True)),
         (decision(decided_at=NOW + timedelta(seconds=1), policy_version="q"), decision()),
     ],
@@ -211,6 +223,8 @@ def test_the_id_depends_on_what_determines_a_decision() -> None:
         compute_decision_id(a, b, FIRST, "bundle", "prompt", "other", "policy", None),
         compute_decision_id(a, b, FIRST, "bundle", "prompt", "grammar", "other", None),
         compute_decision_id(a, b, FIRST, "bundle", "prompt", "grammar", "policy", "label"),
+        compute_decision_id(*base, deployment=1),
+        compute_decision_id(*base, action_id="label"),
     ]
     assert len({same, *changed}) == len(changed) + 1
 

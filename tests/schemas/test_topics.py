@@ -18,9 +18,9 @@ def test_every_topic_takes_prefix_and_replication() -> None:
     assert topic_name(topics.CHANGES, "shop.") == "shop.catalog.changes"
 
 
-def test_only_the_index_is_compacted() -> None:
+def test_only_index_and_registry_are_compacted() -> None:
     compacted = {name for name, spec in SPECS.items() if "compact" in spec.configs["cleanup.policy"]}
-    assert compacted == {topics.OFFERS}
+    assert compacted == {topics.OFFERS, topics.MODELS}
 
 
 def test_offers_share_the_partitions_of_changes() -> None:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from schemas import sections
 
 # Increased when the stored form changes, so that an old index is rebuilt and never misread.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]+")
 
