@@ -42,6 +42,8 @@ MOUNTS = (
     Mount("worker", "Serve: judge every change of catalog.changes until told to stop."),
     Mount("load", "Put a catalogue (JSONL or CSV) into catalog.changes, giving way to live changes."),
     Mount("matches", "Show an offer's standing decisions, or export all of them as a snapshot."),
+    Mount("replay", "Judge what was decided again with another bundle, beside the live workers."),
+    Mount("compare", "Compare two replays: flips, rates, labels, latency, and a verdict.", extra="compare"),
     Mount("topics", "Make the topics, or check that they are as they must be."),
     Mount("config", "Show every setting in force and where its value came from."),
     Mount("bundle", "Build the committed student into a bundle that serves."),

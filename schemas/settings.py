@@ -42,6 +42,7 @@ from schemas.sections import (
     StreamSettings,
     StudentSettings,
 )
+from schemas.upgrades import CompareSettings, ReplaySettings
 
 ENV_PREFIX = "SAMESKU_"
 ENV_DELIMITER = "__"
@@ -76,6 +77,8 @@ class Settings(BaseSettings):
     blocking: BlockingSettings = BlockingSettings()
     stream: StreamSettings = StreamSettings()
     load: LoadSettings = LoadSettings()
+    replay: ReplaySettings = ReplaySettings()
+    compare: CompareSettings = CompareSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
 
