@@ -1,9 +1,9 @@
 """The registry of bundles and what is deployed of them: the two events of `match.models`, and who owns a pair.
 
-Intent: `RegisteredBundle` says that a bundle exists and where it comes from; `Deployment` states the whole of what is to
-be served from its offset on: the live bundle, and a candidate in the shadow or on a share of the pairs. `owner` is the
-one function that says which of the two decides a pair, so that workers, commands and checks agree without asking each
-other. Non-goals: reading the topic (`worker.registry`), and loading anything.
+Intent: `RegisteredBundle` says that a bundle exists and where it comes from; `Deployment` states the whole of what is
+to be served from its offset on: the live bundle, and a candidate in the shadow or on a share of the pairs. `owner` is
+the one function that says which of the two decides a pair, so that workers, commands and checks agree without asking
+each other. Non-goals: reading the topic (`worker.registry`), and loading anything.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BUNDLE_KEY, DEPLOYMENT_KEY = "bundle/", "deployment/"
 
 # Eight bytes of the digest: a share is then exact to 5e-20, and the comparison below is one of integers.
 _HASH_BYTES = 8
-_HASH_RANGE = 2 ** (8 * _HASH_BYTES)
+_HASH_RANGE = 1 << (8 * _HASH_BYTES)
 
 
 class RegisteredBundle(Event):

@@ -24,6 +24,7 @@ from schemas.bundle import BundleManifest
 from schemas.change import CatalogChange
 from schemas.deadletter import DEAD_LETTER_HEADERS, HEADER_OMITTED
 from schemas.decision import MatchDecision
+from schemas.deployment import Deployment, RegisteredBundle
 from schemas.events import EVENT_SCHEMA_VERSION
 from schemas.label import Label
 from schemas.offer import Offer
@@ -36,7 +37,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # What sellers and people send is described as it is read, what we publish as it is written.
 _READ: tuple[type[BaseModel], ...] = (CatalogChange, Label, Offer, BundleManifest, Settings)
-_WRITTEN: tuple[type[BaseModel], ...] = (Answer, MatchDecision, OfferRecord, ReviewTask)
+_WRITTEN: tuple[type[BaseModel], ...] = (
+    Answer, Deployment, MatchDecision, OfferRecord, RegisteredBundle, ReviewTask,
+)  # fmt: skip
 
 
 def file_name(model: str) -> str:
@@ -85,11 +88,13 @@ def asyncapi() -> dict[str, Any]:
             "name": topic.value,
             "bindings": {"kafka": {"bindingVersion": "0.5.0", "key": {"type": "string", "description": topic.key}}},
         }
-        if topic.value in published:
+        values = topic.value.split(" or ")
+        if published.issuperset(values):
+            references: list[dict[str, Any]] = [{"$ref": f"./json/{file_name(value)}"} for value in values]
             message["contentType"] = "application/json"
             message["payload"] = {
                 "schemaFormat": "application/schema+json;version=draft-2020-12",
-                "schema": {"$ref": f"./json/{file_name(topic.value)}"},
+                "schema": references[0] if len(references) == 1 else {"oneOf": references},
             }
         elif topic.name == topics.DEAD_LETTERS:
             message["contentType"] = "application/octet-stream"

@@ -1,4 +1,4 @@
-"""`resolve_bundle`: the folder that a name stands for, whether the registry, the settings or the file system knows it."""
+"""`resolve_bundle`: the folder that a name stands for, be it known to the file system or to the registry."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ class RegistryState:
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(f"{each.bundle.name}@{each.bundle.version} ({each.bundle.digest[:16]})" for each in found)
+            refs = [each.bundle for each in found]
+            listed = ", ".join(f"{ref.name}@{ref.version} ({ref.digest[:16]})" for ref in refs)
             raise BundleError(f"{name!r} stands for more than one bundle: {listed}; give a digest")
         known = ", ".join(sorted(f"{each.bundle.name}@{each.bundle.version}" for each in self.bundles.values()))
         raise BundleError(

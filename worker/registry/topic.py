@@ -134,7 +134,7 @@ def write_entry(kafka: KafkaSettings, entry: RegisteredBundle | Deployment) -> N
         }
     )
     producer.produce(
-        kafka.topic(MODELS), key=entry.key.encode(), value=dumps(entry), headers=event_headers(entry), partition=0,
+        kafka.topic(MODELS), key=entry.key.encode(), value=dumps(entry), headers=[*event_headers(entry)], partition=0,
         on_delivery=lambda error, _: failed.append(error) if error is not None else None,
     )  # fmt: skip
     left = producer.flush(2 * kafka.request_timeout_s)
