@@ -136,6 +136,17 @@ class Generations:
                 removed, batch = removed + self._remove(batch), []
         return removed + self._remove(batch)
 
+    def purge(self) -> int:
+        """Remove every key of this namespace, whatever its generation; returns how many. The index is gone then."""
+        removed = 0
+        batch: list[bytes] = []
+        for name in self.client.scan_iter(match=self._layout.everything(), count=_PURGE_CHUNK):
+            batch.append(name)
+            if len(batch) >= _PURGE_CHUNK:
+                removed, batch = removed + self._remove(batch), []
+        self.generation, self._stamps, self._seen = None, [], {}
+        return removed + self._remove(batch)
+
     def _remove(self, names: Sequence[bytes]) -> int:
         with pipeline(self.client) as pipe:
             for name in names:
