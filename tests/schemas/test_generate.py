@@ -76,11 +76,12 @@ def test_the_document_names_every_topic_and_points_at_files_that_exist() -> None
     document = asyncapi()
     assert {channel["address"] for channel in document["channels"].values()} == {topic.name for topic in topics.ALL}
     references = [
-        part["schema"]["$ref"]
+        schema["$ref"]
         for channel in document["channels"].values()
         for message in channel["messages"].values()
         for part in (message.get("payload"), message.get("headers"))
         if part
+        for schema in part["schema"].get("oneOf", [part["schema"]])
     ]
-    assert len(references) == 7
+    assert len(references) == 9
     assert all((HERE / reference).is_file() for reference in references)

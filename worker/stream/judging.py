@@ -16,18 +16,13 @@ from typing import Protocol
 
 from schemas.decision import MatchDecision
 from schemas.events import Position
-from schemas.evidence import identifier_verdict
 from schemas.offer import Offer, pair_id
-from schemas.policy import Ruling, decide
-from schemas.rationale import Answer, Rationale
 from worker.blocking.records import Candidate, Delete, Link, LinkState, Settle, StoredOffer, Upsert, Written
 from worker.stream.backoff import Log
-from worker.stream.metrics import PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_SKIPPED, PAIRS_UNCHANGED, Metrics
+from worker.stream.bench import Bench, Seats, Verdict, present, seated
+from worker.stream.metrics import PAIRS_REJUDGED, PAIRS_UNCHANGED, Metrics
 from worker.stream.pairs import LINKING, Basis, Member, decision, lead, reusable, standing_of
-from worker.student.judge import Judge, Judgement
-
-# What the sentence must argue for; in doubt the student says what it thinks.
-_ANSWER: dict[str, Answer | None] = {"match": "same", "no_match": "different", "review": None}
+from worker.student.judge import Judge
 
 
 class IndexPort(Protocol):
@@ -69,18 +64,11 @@ class Followed:
     """After the commit."""
 
 
-@dataclass
-class _Verdict:
-    """A pair as it was judged last."""
-
-    query: Member
-    candidate: Member
-    judgement: Judgement | None
-    ruling: Ruling
-
-
 class Judging:
-    """Judges all pairs of a change. `now` gives the wall clock in UTC; `rounds` bounds how often one pair is judged."""
+    """Judges all pairs of a change. `now` gives the wall clock in UTC; `rounds` bounds how often one pair is judged.
+
+    `judge` with `basis` sits alone on the bench until `seats` are set, which may happen between two batches.
+    """
 
     def __init__(
         self,
@@ -93,12 +81,20 @@ class Judging:
         log: Log,
     ) -> None:
         self.index = index
-        self.judge = judge
-        self.basis = basis
+        self.bench = Bench(seated(judge, basis), metrics, log)
         self._rounds = rounds
         self._now = now
         self._metrics = metrics
         self._log = log
+
+    @property
+    def seats(self) -> Seats:
+        """Who judges at present."""
+        return self.bench.seats
+
+    @seats.setter
+    def seats(self, seats: Seats) -> None:
+        self.bench.seats = seats
 
     def upsert(
         self, changed: Member, source: Position, k: int, made: Mapping[str, MatchDecision], isolate: bool = False
@@ -108,7 +104,7 @@ class Judging:
         `made` holds this batch's decisions so far, by pair id: one of the same versions on both sides is shared. With
         `isolate` a candidate whose judgement fails is left out if the query is sound by itself.
         """
-        offer = _present(changed)
+        offer = present(changed)
         links = self.index.links(changed.key)
         blocked = {candidate.key: candidate for candidate in self.index.candidates(offer, k)} if k > 0 else {}
         others = list(dict.fromkeys([*blocked, *links]))
@@ -134,65 +130,12 @@ class Judging:
         others = link.tokens - {attempt_token(source)}
         if others or (link.standing is not None and link.standing.verdict in LINKING):
             followed.decisions.append(
+                # Nobody judged, so that it is of the live bundle, whoever owns the pair.
                 decision(
-                    self.basis, changed, other, "retracted", source, self._now(),
+                    self.seats.live.basis, changed, other, "retracted", source, self._now(),
                     decided_by="change", reasons=("offer_deleted",), link=link,
                 )
             )  # fmt: skip
-
-    def judge_group(self, query: Member, candidates: Sequence[Member], isolate: bool) -> list[_Verdict | None]:
-        """Verdicts of one query with several candidates; None for a candidate that was left out (`isolate`)."""
-        offer = _present(query)
-        identified = [identifier_verdict(offer, _present(c)) for c in candidates]
-        fast = self.basis.policy.identifier_fast_path
-        asked = [c for c, named in zip(candidates, identified, strict=True) if not (fast and named)]
-        judged = iter(self._judged(offer, asked, isolate))
-        verdicts: list[_Verdict | None] = []
-        for candidate, named in zip(candidates, identified, strict=True):
-            if fast and named:
-                # The fast path needs no probability; decide() asks for one and does not look at it.
-                verdicts.append(_Verdict(query, candidate, None, decide(0.5, {}, self.basis.policy, named)))
-                continue
-            judgement = next(judged)
-            if judgement is None:
-                verdicts.append(None)
-                continue
-            ruling = decide(judgement.probability, judgement.attributes, self.basis.policy, named)
-            verdicts.append(_Verdict(query, candidate, judgement, ruling))
-        return verdicts
-
-    def _judged(self, query: Offer, candidates: Sequence[Member], isolate: bool) -> Sequence[Judgement | None]:
-        if not candidates:
-            return []
-        self._metrics.add(PAIRS_JUDGED, len(candidates))
-        offers = [_present(c) for c in candidates]
-        if not isolate:
-            return self.judge.judge(query, offers)
-        results: list[Judgement | None] = []
-        for offer in offers:
-            try:
-                results.extend(self.judge.judge(query, [offer]))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the question is only whose fault it is
-                self.judge.judge(query, [query])  # raises again if the query itself is at fault
-                self._metrics.add(PAIRS_SKIPPED)
-                self._log.error("candidate_skipped", query=query.key, candidate=offer.key, error=repr(error))
-                results.append(None)
-        return results
-
-    def rationale(self, verdict: _Verdict, isolate: bool) -> Rationale | None:
-        """The rationale, with its sentence where the policy wants one."""
-        if verdict.judgement is None:
-            return None
-        if not self.basis.policy.explains(verdict.ruling.verdict):
-            return verdict.judgement.rationale()
-        query, candidate = _present(verdict.query), _present(verdict.candidate)
-        try:
-            return self.judge.explain(query, candidate, verdict.judgement, _ANSWER[verdict.ruling.verdict])
-        except Exception as error:
-            if not isolate:
-                raise
-            self._log.error("sentence_skipped", query=query.key, candidate=candidate.key, error=repr(error))
-            return verdict.judgement.rationale()
 
     def moment(self) -> datetime:
         return self._now()
@@ -211,7 +154,7 @@ class _Attempt:
     ) -> None:  # fmt: skip
         self._judging = judging
         self._index = judging.index
-        self._basis = judging.basis
+        self._seats = judging.seats
         self._changed = changed
         self._source = source
         self._links = links
@@ -221,7 +164,7 @@ class _Attempt:
         self._isolate = isolate
         self._token = attempt_token(source)
         self._linked: set[str] = set()
-        self._verdicts: dict[str, _Verdict] = {}
+        self._verdicts: dict[str, Verdict] = {}
         self._kept: dict[str, str] = {}
         self._shared: dict[str, str] = {}
         self._gone: dict[str, Member] = {}
@@ -275,7 +218,8 @@ class _Attempt:
         if made is not None and {made.first, made.second} == {self._changed.side, other.side}:
             self._shared[other.key] = made.decision_id
             return True
-        standing_id = reusable(self._changed, other, self._links.get(other.key), self._basis)
+        basis = self._seats.owner(pair_id(self._changed.key, other.key)).basis
+        standing_id = reusable(self._changed, other, self._links.get(other.key), basis)
         if standing_id is None:
             return False
         self._kept[other.key] = standing_id
@@ -288,10 +232,10 @@ class _Attempt:
                 self._gone[other.key] = other
                 continue
             self._followed.offers[other.key] = other.offer
-            query, candidate = lead(self._changed, other, self._basis.pair_order)
+            query, candidate = lead(self._changed, other, self._seats.live.basis.pair_order)
             groups.setdefault(query.key, (query, []))[1].append(candidate)
         for query, candidates in groups.values():
-            for verdict in self._judging.judge_group(query, candidates, self._isolate):
+            for verdict in self._judging.bench.judge(query, candidates, self._isolate):
                 if verdict is not None:
                     other = verdict.candidate if verdict.query.key == self._changed.key else verdict.query
                     self._verdicts[other.key] = verdict
@@ -309,15 +253,20 @@ class _Attempt:
         for verdict in self._verdicts.values():
             other = verdict.candidate if verdict.query.key == self._changed.key else verdict.query
             judgement = verdict.judgement
+            rationale, timings = judging.bench.rationale(verdict, self._isolate)
             made = decision(
-                self._basis, verdict.query, verdict.candidate, verdict.ruling.verdict, self._source, judging.moment(),
+                verdict.seat.basis, verdict.query, verdict.candidate, verdict.ruling.verdict, self._source,
+                judging.moment(),
                 decided_by=verdict.ruling.decided_by,
                 reasons=verdict.ruling.reasons,
                 probability=judgement.probability if judgement is not None else None,
                 logit=judgement.logit if judgement is not None else None,
-                rationale=judging.rationale(verdict, self._isolate),
+                rationale=rationale,
                 link=self._links.get(other.key),
                 blocked=self._blocked.get(other.key),
+                orders=judgement.orders if judgement is not None else 1,
+                timings=timings,
+                shadow=verdict.shadow,
             )  # fmt: skip
             followed.decisions.append(made)
             first, second = (followed.offers[key] for key in (made.first.key, made.second.key))
@@ -338,12 +287,6 @@ class _Attempt:
 def attempt_token(source: Position) -> str:
     """What an attempt is called in the index: the change's identity, so that a redelivery writes the same mark."""
     return f"{source.partition}:{source.offset}"
-
-
-def _present(member: Member) -> Offer:
-    if member.offer is None:
-        raise ValueError(f"{member.key} is deleted")
-    return member.offer
 
 
 def _member(key: str, stored: StoredOffer | None, link: LinkState | None, own: str) -> Member:

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 # Seconds. From a batch of nothing but dead letters (milliseconds) to a full batch of pairs on two slow cores.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+# Absolute differences of two probabilities: rounding, drift, a changed mind.
+_DELTAS = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Metric:
     meaning: str
     remedy: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = _SECONDS
+    """Upper bounds; of a histogram only."""
 
 
 CHANGES = Metric(
@@ -102,11 +106,48 @@ FENCED = Metric(
     "samesku_fenced", "counter", "Times that the producer was fenced and replaced.",
     "More than once in a while: two workers run with the same kafka.slot.",
 )  # fmt: skip
+DEPLOYMENT = Metric(
+    "samesku_deployment", "gauge", "Number of the deployment (match.models) that this worker serves; 0: none yet.",
+    "It differs among workers for minutes: see samesku_deployment_refused and the log of the one behind.",
+)  # fmt: skip
+DEPLOYMENT_REFUSED = Metric(
+    "samesku_deployment_refused", "gauge",
+    "Number of a deployment that this worker could not take on, while it goes on with what it serves; 0: none.",
+    "Alarm above 0. The log (deployment_refused) says why; mend the bundle and promote again, or roll back.",
+)  # fmt: skip
+REGISTRY_HALTED = Metric(
+    "samesku_registry_halted", "gauge",
+    "1 once this worker no longer follows the registry, because of an entry of an unknown major version.",
+    "Upgrade the workers. They go on with the bundle that they serve.",
+)  # fmt: skip
+SWITCHES = Metric(
+    "samesku_switches", "counter", "Deployments that came while this worker served, by result (switched, refused).",
+    "See samesku_deployment_refused.", ("result",),
+)  # fmt: skip
+CANARY_DECISIONS = Metric(
+    "samesku_canary_decisions", "counter", "Decisions of a candidate on the share that it owns, by verdict.",
+    "Compare the verdicts' shares with samesku_decisions; `samesku models stop` ends the trial.", ("verdict",),
+)  # fmt: skip
+SHADOW_PAIRS = Metric(
+    "samesku_shadow_pairs", "counter", "Published pairs that a candidate in the shadow judged, too, by both verdicts.",
+    "Where live and candidate differ, look at the pairs: the decisions carry both.", ("live", "candidate"),
+)  # fmt: skip
+SHADOW_DELTA = Metric(
+    "samesku_shadow_delta", "histogram", "Absolute difference of the two probabilities of a pair judged by both.",
+    "A wide spread with few changed verdicts is calibration; compare the bundles by a replay before you promote.",
+    buckets=_DELTAS,
+)  # fmt: skip
+CANDIDATE_FAILURES = Metric(
+    "samesku_candidate_failures", "counter",
+    "Pairs that a candidate failed to judge, by mode; in a canary the live bundle judged them.",
+    "Above 0: stop the trial (`samesku models stop`); the log (candidate_failed) has the first exception.", ("mode",),
+)  # fmt: skip
 
 CATALOGUE: tuple[Metric, ...] = (
     CHANGES, DEAD_LETTERS, DECISIONS, PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_UNCHANGED, PAIRS_SKIPPED, BATCH_SECONDS,
     BATCH_FAILURES, TRANSACTIONS, LAG, K_EFFECTIVE, WAITING, WAIT_SECONDS, HALTED, ASSIGNED, REBALANCES, RESTORED,
-    FENCED,
+    FENCED, DEPLOYMENT, DEPLOYMENT_REFUSED, REGISTRY_HALTED, SWITCHES, CANARY_DECISIONS, SHADOW_PAIRS, SHADOW_DELTA,
+    CANDIDATE_FAILURES,
 )  # fmt: skip
 
 
@@ -124,7 +165,7 @@ class Metrics:
             elif metric.kind == "gauge":
                 made = Gauge(metric.name, text, metric.labels, registry=self.registry)
             else:
-                made = Histogram(metric.name, text, metric.labels, buckets=_SECONDS, registry=self.registry)
+                made = Histogram(metric.name, text, metric.labels, buckets=metric.buckets, registry=self.registry)
             self._made[metric.name] = made
 
     def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:

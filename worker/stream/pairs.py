@@ -15,9 +15,12 @@ from typing import Literal
 from schemas.decision import (
     DELETED_DIGEST,
     BundleRef,
+    Cuts,
     DecisionVerdict,
     MatchDecision,
+    ShadowJudgement,
     Side,
+    Timings,
     compute_decision_id,
     standing_order,
 )
@@ -43,12 +46,24 @@ LINKING = ("match", "review")
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What every decision of this worker has in common."""
+    """What every decision of one judge has in common."""
 
     bundle: BundleRef
     policy: Policy
     """Resolved: all thresholds set."""
     pair_order: PairOrder = "query_first"
+    deployment: int = 0
+    """The entry of `match.models` in force: its offset + 1; 0 before the first."""
+    canary: bool = False
+    """Whether this is a candidate that judges the share it owns."""
+
+    @property
+    def thresholds(self) -> Cuts | None:
+        """The policy's thresholds; None for a policy that is not resolved."""
+        match, low, high = self.policy.match_threshold, self.policy.review_low, self.policy.review_high
+        if match is None or low is None or high is None:
+            return None
+        return Cuts(match=match, review_low=low, review_high=high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +145,15 @@ def decision(
     rationale: Rationale | None = None,
     link: LinkState | None = None,
     blocked: Candidate | None = None,
+    orders: Literal[1, 2] = 1,
+    timings: Timings | None = None,
+    shadow: ShadowJudgement | None = None,
 ) -> MatchDecision:
-    """One decision, with its id and what stood before it."""
+    """One decision, with its id and what stood before it.
+
+    `orders`, `timings` and `shadow` are of the judgement, if there was one; thresholds stand in the decision only where
+    a probability was looked at.
+    """
     first, second = in_pair_order(query, candidate)
     before = link.standing if link is not None else None
     return MatchDecision(
@@ -143,6 +165,7 @@ def decision(
             PROMPT_VERSION,
             GRAMMAR_VERSION,
             basis.policy.version,
+            deployment=basis.deployment,
         ),
         pair_id=pair_id(query.key, candidate.key),
         query_key=query.key,
@@ -167,6 +190,12 @@ def decision(
         linked=link is not None,
         source=source,
         decided_at=at,
+        thresholds=basis.thresholds if probability is not None else None,
+        orders=orders,
+        timings=timings,
+        deployment=basis.deployment,
+        canary=basis.canary,
+        shadow=shadow,
     )
 
 

@@ -11,6 +11,7 @@ from schemas.events import Position
 from schemas.offer import Offer
 from tests.worker.stream.conftest import MANIFEST, NOW, POLICY, RuleJudge, offer
 from worker.blocking import Index
+from worker.stream.bench import seated
 from worker.stream.judging import Followed, Judging
 from worker.stream.metrics import PAIRS_SKIPPED, Metrics
 from worker.stream.pairs import Basis, Member, PairOrder
@@ -109,7 +110,7 @@ def test_another_policy_judges_again(index: Index, judge: RuleJudge) -> None:
     bench.change(offer(1), 1)
     bench.change(offer(2), 2)
     stricter = POLICY.model_copy(update={"match_threshold": 0.55})
-    bench.judging.basis = replace(bench.basis, policy=stricter)
+    bench.judging.seats = seated(judge, replace(bench.basis, policy=stricter))
     assert verdicts(bench.change(offer(2), 3)) == {"s:1#s:2": "match"}
 
 
@@ -211,7 +212,8 @@ def test_identifiers_decide_only_where_the_policy_lets_them(index: Index, judge:
     one, other = offer(1, gtin="4006381333931"), offer(2, "sony camera w130", gtin="4006381333931")
     bench.change(one, 1)
     assert bench.change(other, 2).decisions[0].decided_by == "student"
-    bench.judging.basis = replace(bench.basis, policy=POLICY.model_copy(update={"identifier_fast_path": True}))
+    fast = replace(bench.basis, policy=POLICY.model_copy(update={"identifier_fast_path": True}))
+    bench.judging.seats = seated(judge, fast)
     (made,) = bench.change(other, 3).decisions
     assert (made.verdict, made.decided_by, made.probability, made.rationale) == ("match", "identifier", None, None)
 
