@@ -10,7 +10,7 @@ class RegistryError(Exception):
 
 
 class RegistryUnreadable(RegistryError):
-    """A record of `match.models` is none that this version can read."""
+    """A record of `match.models` is no entry of it."""
 
 
 class Overtaken(RegistryError):

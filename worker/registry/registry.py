@@ -21,7 +21,7 @@ class Registry:
 
     @staticmethod
     def read(kafka: KafkaSettings) -> RegistryState:
-        """The state of now. Raises worker.stream.errors.Unavailable and RegistryUnreadable."""
+        """The state of now. Raises worker.stream.errors.Unavailable and schemas.events.UnknownMajorVersion."""
         reader = EntryReader(kafka)
         try:
             return reader.to_end()
@@ -39,7 +39,7 @@ class Registry:
     def deploy(self, deployment: Deployment) -> Numbered:
         """Write a deployment and read back; returns it with its number once it is in force.
 
-        Raises Overtaken when it is not, Unavailable and RegistryUnreadable.
+        Raises Overtaken when it is not, and as `read`.
         """
         write_entry(self._kafka, deployment)
         state = self.state()

@@ -67,9 +67,14 @@ class RegistryState:
         """The aliases of a bundle."""
         return [name for name in ALIASES if (ref := self.alias(name)) is not None and ref.digest == digest]
 
-    def last_live(self, digest: str) -> int:
-        """Number of the last deployment in which this bundle was live; 0 if it never was."""
-        return max((each.number for each in self.history if each.deployment.live.digest == digest), default=0)
+    def last_live(self, digest: str, before: int) -> int:
+        """Number of the last deployment before this one in which the bundle was live; 0 if it never was."""
+        lives = (each.number for each in self.history if each.deployment.live.digest == digest)
+        return max((number for number in lives if number < before), default=0)
+
+    def copy(self) -> RegistryState:
+        """One that stays as it is while this one goes on."""
+        return RegistryState(dict(self.bundles), list(self.history), list(self.void))
 
     def find(self, name: str) -> RegisteredBundle:
         """The registered bundle that a name stands for: an alias, a digest or its beginning, `NAME` or `NAME@VERSION`.

@@ -33,6 +33,8 @@ class EntryReader:
     def __init__(self, kafka: KafkaSettings) -> None:
         self.topic = kafka.topic(MODELS)
         self.state = RegistryState()
+        self.unreadable: list[str] = []
+        """Records that are no entries; they count for nothing, for every reader alike."""
         self._timeout = kafka.request_timeout_s
         config: dict[str, Any] = {
             **reader_config(kafka),
@@ -50,7 +52,7 @@ class EntryReader:
     def to_end(self) -> RegistryState:
         """The state up to the end of now. A topic that does not exist holds nothing.
 
-        Raises Unavailable (no broker answers) and RegistryUnreadable.
+        Raises Unavailable (no broker answers) and schemas.events.UnknownMajorVersion.
         """
         end = self._end()
         silent = 0.0
@@ -63,7 +65,10 @@ class EntryReader:
         return self.state
 
     def look(self) -> bool:
-        """Take what has come since, without waiting; whether anything did. Raises RegistryUnreadable."""
+        """Take what has come since, without waiting; whether anything did.
+
+        Raises schemas.events.UnknownMajorVersion; nothing may be read after that.
+        """
         return self._take(0)
 
     def close(self) -> None:
@@ -90,7 +95,11 @@ class EntryReader:
                 if error.code() == KafkaError._PARTITION_EOF:
                     self._next = max(self._next, offset)
                 continue  # everything else is retried by the client itself
-            entry = read_entry(message.key(), message.value(), f"{self.topic}@{offset}")
+            try:
+                entry = read_entry(message.key(), message.value(), f"{self.topic}@{offset}")
+            except RegistryUnreadable as unreadable:
+                self.unreadable.append(str(unreadable))
+                entry = None
             if entry is not None:
                 self.state.apply(offset, entry)
                 came = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.decision import ShadowJudgement, Timings
 from schemas.deployment import Mode, in_share
@@ -73,6 +74,14 @@ class Verdict:
     judgement: Judgement | None = None
     judge_ms: float = 0.0
     shadow: ShadowJudgement | None = None
+
+
+class Turns(Protocol):
+    """What says, between two batches and without waiting, that others are to judge (`worker.registry.switch`)."""
+
+    def turn(self) -> Seats | None: ...
+
+    def close(self) -> None: ...
 
 
 class Bench:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -23,8 +23,10 @@ from prometheus_client import start_http_server
 
 from schemas import topics
 from schemas.bundle import BundleError
+from schemas.events import UnknownMajorVersion
 from schemas.settings import Settings
 from worker.blocking import BlockingError, BlockingSettings, Index, server
+from worker.blocking.scripts import Client
 from worker.stream import logs
 from worker.stream.backoff import Log, Patience
 from worker.stream.clients import consumer_config, producer_config, reader_config
@@ -40,7 +42,13 @@ from worker.stream.transaction import Checkpoint, kafka_error
 from worker.stream.worker import Worker, redis_step
 from worker.student.judge import Judge
 
-NEEDED = (topics.CHANGES, topics.OFFERS, topics.DECISIONS, topics.ANSWERS, topics.REVIEW, topics.DEAD_LETTERS)
+if TYPE_CHECKING:
+    from worker.registry.switch import Switch
+
+NEEDED = (
+    topics.CHANGES, topics.OFFERS, topics.DECISIONS, topics.ANSWERS, topics.REVIEW, topics.DEAD_LETTERS,
+    topics.MODELS,
+)  # fmt: skip
 EXIT_FAILED, EXIT_REFUSED, EXIT_TWIN, EXIT_DEAD_LETTERS = 1, 2, 3, 4
 
 
@@ -49,11 +57,11 @@ def run_worker(settings: Settings) -> None:
     log = logs.configure(settings.log)
     stopper = Stopper()
     try:
-        judge = load_student(settings)
         metrics = Metrics()
         if settings.metrics.port:
             start_http_server(settings.metrics.port, settings.metrics.host, metrics.registry)
-        worker = build_worker(settings, judge, metrics, log)
+        switch = follow_registry(settings, metrics, log)
+        worker = build_worker(settings, switch.seats.live.judge, metrics, log, switch=switch)
         stopper.worker = worker
         worker.run()
     except (StartupRefused, BundleError, BlockingError) as refused:
@@ -95,15 +103,48 @@ def load_student(settings: Settings) -> Judge:
     return Student.load(folder, settings.student.threads or os.cpu_count() or 1)
 
 
+def follow_registry(
+    settings: Settings, metrics: Metrics, log: Log, now: Callable[[], datetime] | None = None
+) -> Switch:
+    """Load what the registry says is live (else what the settings name), and follow it from there.
+
+    Waits for a Kafka that is absent. Raises BundleError and StartupRefused.
+    """
+    # Imported here: the registry imports parts of this package.
+    from worker.registry.heartbeat import Heartbeat
+    from worker.registry.locations import cache_of
+    from worker.registry.opening import Terms, open_first, opener
+    from worker.registry.switch import Switch
+    from worker.registry.topic import EntryReader
+
+    stream, slot = settings.stream, settings.kafka.slot
+    at_start = Patience(time.sleep, time.monotonic, metrics, log, stream.backoff_initial_s, stream.backoff_max_s)
+    try:
+        reader = EntryReader(settings.kafka)
+    except ValueError as incomplete:
+        raise StartupRefused(str(incomplete)) from incomplete
+    try:
+        state = at_start.call(reader.to_end)
+    except UnknownMajorVersion as unknown:
+        raise StartupRefused(f"{settings.kafka.topic(topics.MODELS)}: {unknown}") from unknown
+    terms = Terms(settings.policy, stream.pair_order)
+    open_bundle = opener(settings.student.threads or os.cpu_count() or 1, cache_of(settings))
+    opened = open_first(state, terms, open_bundle, lambda: load_student(settings))
+    pulse = Heartbeat(redis_client(settings), settings.redis.namespace, slot, time.monotonic)
+    return Switch(reader, opened, terms, open_bundle, pulse, slot, time.monotonic, now or utc_now, metrics, log)
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 def build_worker(
-    settings: Settings, judge: Judge, metrics: Metrics, log: Log, now: Callable[[], datetime] = utc_now
-) -> Worker:
+    settings: Settings, judge: Judge, metrics: Metrics, log: Log, now: Callable[[], datetime] = utc_now,
+    switch: Switch | None = None,
+) -> Worker:  # fmt: skip
     """A worker that is ready to `run`, its surroundings checked. Waits for a Kafka or Redis that is absent.
 
+    Without a `switch` the judge judges all pairs for as long as the worker lives, whatever the registry says.
     Raises StartupRefused and worker.blocking.UnfitRedis.
     """
     kafka, stream = settings.kafka, settings.stream
@@ -124,33 +165,42 @@ def build_worker(
         consumer, kafka.topic(topics.CHANGES), worker.buffer,
         worker.revoked, worker.lost, metrics, log,
     )  # fmt: skip
+    judging = Judging(index, judge, basis, 1 + stream.recheck_rounds, now, metrics, log)
+    if switch is not None:
+        judging.seats = switch.seats
     worker.attach(
         session,
         Checkpoint(lambda: Producer(producer_config(kafka)), worker.patience, time.monotonic, metrics, log),
-        Judging(index, judge, basis, 1 + stream.recheck_rounds, now, metrics, log),
+        judging,
         Wholeness(index, f"{surroundings.generation}-{index.format}", surroundings.partitions, session.committed),
         Restorer(
             index, reader_config(kafka), kafka.topic(topics.OFFERS), kafka.topic(topics.DECISIONS),
             surroundings.partitions, worker.alive, metrics, log,
         ),
+        switch,
     )  # fmt: skip
     log.info(
         "starting", bundle=f"{manifest.name} {manifest.version}", digest=manifest.digest()[:12], slot=kafka.slot,
         policy=basis.policy.version, k=settings.blocking.k, pair_order=basis.pair_order,
+        deployment=judging.seats.deployment,
     )  # fmt: skip
     return worker
 
 
 def open_index(settings: Settings) -> Index:
     """The index that the settings name; no connection is made yet."""
+    return Index(redis_client(settings), BlockingSettings.from_sections(settings.blocking, settings.redis))
+
+
+def redis_client(settings: Settings) -> Client:
+    """A client of the Redis that the settings name; no connection is made yet."""
     redis = settings.redis
     if redis.url is None:
         raise StartupRefused("redis.url is not set (SAMESKU_REDIS__URL)")
-    client = server.connect(
+    return server.connect(
         redis.url.get_secret_value(), timeout=redis.socket_timeout_s, connect_timeout=redis.connect_timeout_s,
         health_check_interval=redis.health_check_interval_s,
     )  # fmt: skip
-    return Index(client, BlockingSettings.from_sections(settings.blocking, redis))
 
 
 class Surroundings:

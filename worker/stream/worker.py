@@ -29,6 +29,7 @@ from schemas.sections import StreamSettings
 from worker.blocking.errors import IndexLost
 from worker.stream.backoff import Log, Patience
 from worker.stream.batch import BatchSize, Buffer, next_offsets
+from worker.stream.bench import Turns
 from worker.stream.deadletters import DeadLetterLimit
 from worker.stream.errors import (
     BatchAborted,
@@ -41,21 +42,11 @@ from worker.stream.errors import (
     Unavailable,
 )
 from worker.stream.judging import Judging
-from worker.stream.metrics import (
-    BATCH_FAILURES,
-    BATCH_SECONDS,
-    CHANGES,
-    DEAD_LETTERS,
-    DECISIONS,
-    K_EFFECTIVE,
-    LAG,
-    TRANSACTIONS,
-    WAITING,
-    Metrics,
-)
+from worker.stream.metrics import BATCH_FAILURES, BATCH_SECONDS, K_EFFECTIVE, LAG, TRANSACTIONS, WAITING, Metrics
 from worker.stream.outputs import Outputs
 from worker.stream.restore import Gap, Restorer, Wholeness
 from worker.stream.session import Session
+from worker.stream.tally import count
 from worker.stream.transaction import Checkpoint
 from worker.stream.validate import Incoming
 from worker.stream.work import Candidates, Work
@@ -123,14 +114,16 @@ class Worker:
         self._stop_at: float | None = None
 
     def attach(
-        self, session: Session, checkpoint: Checkpoint, judging: Judging, wholeness: Wholeness, restorer: Restorer
-    ) -> None:
+        self, session: Session, checkpoint: Checkpoint, judging: Judging, wholeness: Wholeness, restorer: Restorer,
+        turns: Turns | None = None,
+    ) -> None:  # fmt: skip
         """Give the worker its parts; they need its patience and callbacks, so they are made after it."""
         self.session = session
         self.checkpoint = checkpoint
         self.judging = judging
         self.wholeness = wholeness
         self.restorer = restorer
+        self._turns = turns
 
     def stop(self) -> None:
         """Finish or abandon the batch at work, then leave. Safe in a signal handler."""
@@ -157,6 +150,8 @@ class Worker:
         finally:
             self.session.close()
             self.checkpoint.close()
+            if self._turns is not None:
+                self._turns.close()
             self._log.info("worker_stopped")
 
     # Polling
@@ -167,6 +162,7 @@ class Worker:
         deadline = self._clock() + longest if len(self.buffer) else None
         # A transaction that was abandoned holds back readers until its slot has a new producer.
         self.checkpoint.ready()
+        self._take_turns()
         while len(self.buffer) < self._size.limit and not self.stopping:
             # Also when nothing comes in: another worker may wait for the partitions that we have to restore.
             if self.session.owned and self._clock() - self._whole_at >= WHOLE_EVERY:
@@ -181,6 +177,13 @@ class Worker:
             # Records that were fetched before come all the same; without any, ask whether somebody is there.
             if not came and self.session.suspicious:
                 self.patience.call(self.session.probe)
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        """No batch is at work here, so that one deployment judges the whole of each."""
+        seats = self._turns.turn() if self._turns is not None else None
+        if seats is not None:
+            self.judging.seats = seats
 
     def pause_for(self, seconds: float) -> None:
         """Wait, polled but paused. Raises Stopping, and RevokedMidBatch when the batch at work is no longer ours."""
@@ -362,15 +365,7 @@ class Worker:
         outgoing = [record for result in work.results for record in result.outgoing]
         self.checkpoint.commit(outgoing, next_offsets(work.batch), self.session.topic, self.session.group_metadata)
         work.committed = True
-        for result in work.results:
-            self._metrics.add(CHANGES, outcome=result.answer.outcome)
-            if result.answer.outcome == "dead_lettered":
-                reason = result.answer.reason or "unknown"
-                self._metrics.add(DEAD_LETTERS, reason=reason)
-                detail = result.answer.detail
-                self._log.warning("dead_letter", position=str(result.record), reason=reason, detail=detail)
-            for made in result.decisions:
-                self._metrics.add(DECISIONS, verdict=made.verdict)
+        count(work.results, self._metrics, self._log)
 
     def _settle(self, work: Work) -> None:
         started = self._clock()
