@@ -7,15 +7,15 @@ where decisions and contents come from, and where they go.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from datetime import datetime
 
 from schemas.decision import DELETED_DIGEST, MatchDecision, Side
 from schemas.offer import Offer
 from worker.stream.backoff import Log
-from worker.stream.judging import Judging
-from worker.stream.pairs import Member, decision
+from worker.stream.bench import Bench, Verdict
+from worker.stream.pairs import Basis, Member, decision
 
 RETRACTED, MISSING, FAILED, JUDGED = "retracted", "missing_content", "failed", "judged"
 """What became of a pair; `JUDGED` of all that has a new decision."""
@@ -48,23 +48,27 @@ def pairs_of(decisions: Sequence[MatchDecision], offers: Mapping[str, Offer], co
 
 
 class Again:
-    """Judges pairs again. `name` is the replay's."""
+    """Judges pairs again. `now` gives UTC, `name` is the replay's."""
 
-    def __init__(self, judging: Judging, name: str, log: Log) -> None:
-        self._judging = judging
+    def __init__(self, bench: Bench, name: str, now: Callable[[], datetime], log: Log) -> None:
+        self._bench = bench
         self._name = name
+        self._now = now
         self._log = log
+
+    @property
+    def basis(self) -> Basis:
+        """What all these decisions have in common."""
+        return self._bench.seats.live.basis
 
     def judge(self, pairs: Sequence[Pair], counts: Counter[str]) -> list[MatchDecision | None]:
         """One decision a pair, in order; None, and counted, where the student cannot judge it."""
-        made: list[MatchDecision | None] = []
-        for _, group in groupby(pairs, lambda pair: (pair.query.key, pair.query.digest)):
-            made += self._group(list(group))
+        made = [each for group in groups(pairs) for each in self._group(group)]
         counts[JUDGED] += sum(each is not None for each in made)
         counts[FAILED] += sum(each is None for each in made)
         return made
 
-    def _group(self, pairs: list[Pair]) -> list[MatchDecision | None]:
+    def _group(self, pairs: Sequence[Pair]) -> list[MatchDecision | None]:
         for isolate in (False, True):
             try:
                 return self._judged(pairs, isolate)
@@ -72,33 +76,48 @@ class Again:
                 self._log.error("replay_failed", query=pairs[0].query.key, pairs=len(pairs), error=repr(error))
         return [None] * len(pairs)
 
-    def _judged(self, pairs: list[Pair], isolate: bool) -> list[MatchDecision | None]:
-        judging = self._judging
-        verdicts = judging.judge_group(pairs[0].query, [pair.candidate for pair in pairs], isolate)
-        found: list[MatchDecision | None] = []
-        for pair, verdict in zip(pairs, verdicts, strict=True):
-            if verdict is None:
-                found.append(None)
-                continue
-            said, old = verdict.judgement, pair.made
-            made = decision(
-                judging.basis, pair.query, pair.candidate, verdict.ruling.verdict, old.source, judging.moment(),
-                decided_by=verdict.ruling.decided_by,
-                reasons=verdict.ruling.reasons,
-                probability=said.probability if said is not None else None,
-                logit=said.logit if said is not None else None,
-                rationale=judging.rationale(verdict, isolate),
-            )  # fmt: skip
-            found.append(
-                made.model_copy(
-                    update={
-                        "previous_verdict": old.verdict,
-                        "previous_decision_id": old.decision_id,
-                        "candidate_rank": old.candidate_rank,
-                        "candidate_score": old.candidate_score,
-                        "linked": old.linked,
-                        "replay": self._name,
-                    }
-                )
-            )
-        return found
+    def _judged(self, pairs: Sequence[Pair], isolate: bool) -> list[MatchDecision | None]:
+        verdicts = self._bench.judge(pairs[0].query, [pair.candidate for pair in pairs], isolate)
+        return [
+            None if verdict is None else self._decided(pair.made, verdict, isolate)
+            for pair, verdict in zip(pairs, verdicts, strict=True)
+        ]
+
+    def _decided(self, old: MatchDecision, verdict: Verdict, isolate: bool) -> MatchDecision:
+        said = verdict.judgement
+        rationale, timings = self._bench.rationale(verdict, isolate)
+        made = decision(
+            verdict.seat.basis, verdict.query, verdict.candidate, verdict.ruling.verdict, old.source, self._now(),
+            decided_by=verdict.ruling.decided_by,
+            reasons=verdict.ruling.reasons,
+            probability=said.probability if said is not None else None,
+            logit=said.logit if said is not None else None,
+            rationale=rationale,
+            orders=said.orders if said is not None else 1,
+            timings=timings,
+        )  # fmt: skip
+        return made.model_copy(
+            update={
+                "previous_verdict": old.verdict,
+                "previous_decision_id": old.decision_id,
+                "candidate_rank": old.candidate_rank,
+                "candidate_score": old.candidate_score,
+                "linked": old.linked,
+                "replay": self._name,
+            }
+        )
+
+
+def groups(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """Runs of pairs with the same query content in which no candidate occurs twice, in their order."""
+    held: list[Pair] = []
+    seen: set[str] = set()
+    for pair in pairs:
+        # The whole member: the query's version goes into the decision as well.
+        if held and (held[0].query != pair.query or pair.candidate.key in seen):
+            yield held
+            held, seen = [], set()
+        held.append(pair)
+        seen.add(pair.candidate.key)
+    if held:
+        yield held

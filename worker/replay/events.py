@@ -84,7 +84,7 @@ class Pipeline:
                     pass
             except (redis.RedisError, BlockingError):
                 raise
-            except Exception as failure:  # noqa: BLE001 - as in the live loop: halve it, down to the change at fault
+            except Exception as failure:
                 why = f"{type(failure).__name__}: {failure}"
                 self._log.error("replay_failed", changes=len(batch), first=str(batch[0].record), error=why)
                 if size.given_up:

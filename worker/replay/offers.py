@@ -1,4 +1,4 @@
-"""Offer contents of another time, by digest: from the audit store, else from the topics. What is not there is not guessed.
+"""Offer contents of another time, by digest: from the audit store, else from the topics. None is ever guessed.
 
 `catalog.offers` keeps every content for a week at least (its compaction lag) and the last one for ever;
 `catalog.changes` keeps a week. The audit store keeps what was judged for as long as it is told to.

@@ -19,7 +19,7 @@ from worker.blocking.records import Link, LinkState, Settle
 from worker.replay.again import Again, Pair
 from worker.replay.errors import WouldNotStand
 from worker.stream.judging import IndexPort
-from worker.stream.pairs import Basis, Member, lead, standing_of
+from worker.stream.pairs import Member, lead, standing_of
 
 PUBLISHED, STANDS, LABEL, OPERATOR, GONE, OTHERS, MOVED = (
     "published", "stands_already", "human_label", "operator", "offer_gone", "other_bundle_owns", "overtaken",
@@ -42,13 +42,11 @@ class Publishing:
     """Judges current versions. `owns(pair)` says whether this bundle decides it under the deployment in force."""
 
     def __init__(
-        self, index: IndexPort, again: Again, basis: Basis, deployment: int, name: str, rounds: int,
-        owns: Callable[[str], bool],
+        self, index: IndexPort, again: Again, name: str, rounds: int, owns: Callable[[str], bool]
     ) -> None:  # fmt: skip
         self._index = index
         self._again = again
-        self._basis = basis
-        self._deployment = deployment
+        self._basis = again.basis
         self._name = name
         # No change of a partition is called so: a worker that settles its own attempt leaves ours alone.
         self._token = f"replay:{name}"
@@ -95,18 +93,19 @@ class Publishing:
 
     def check(self, held: MatchDecision) -> None:
         """Raises WouldNotStand if at the same versions a decision of ours would not stand over this one."""
-        if held.decided_by in ("label", "operator"):
+        if held.decided_by in ("label", "operator") or not self._owns(held.pair_id):
             return
         ours, theirs = (
-            (self._deployment, bundle_order(self._basis.bundle)),
+            (self._basis.deployment, bundle_order(self._basis.bundle)),
             (held.deployment, bundle_order(held.bundle)),
         )
         if ours < theirs:
-            new, old = self._basis.bundle, held.bundle
+            new, old, number = self._basis.bundle, held.bundle, self._basis.deployment
             raise WouldNotStand(
-                f"decisions of {new.name} {new.version} ({new.digest[:12]}, deployment {self._deployment}) would not "
+                f"decisions of {new.name} {new.version} ({new.digest[:12]}, deployment {number}) would not "
                 f"supersede what stands of {held.pair_id}: {old.name} {old.version} ({old.digest[:12]}, deployment "
-                f"{held.deployment}). Promote the new bundle first (`samesku models promote`), or give it a newer version"
+                f"{held.deployment}). Promote the new bundle first (`samesku models promote`), or give it a newer "
+                "version"
             )
 
     def _needed(
@@ -122,7 +121,7 @@ class Publishing:
             counts[LABEL] += 1
             return False
         if (held.first.effective_version, held.second.effective_version) == (first.version, second.version):
-            ours = held.bundle.digest == self._basis.bundle.digest and held.deployment == self._deployment
+            ours = held.bundle.digest == self._basis.bundle.digest and held.deployment == self._basis.deployment
             if ours and held.decided_by == "operator":
                 counts[OPERATOR] += 1
                 return False

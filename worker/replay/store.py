@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import orjson
 
-from schemas.decision import MatchDecision, standing_order, supersedes
+from schemas.decision import MatchDecision, Side, standing_order, supersedes
 from schemas.events import dumps
 from schemas.offer import Offer
 from worker.stream.records import Record
@@ -76,6 +76,10 @@ class Inputs:
         row = self._db.execute("SELECT decision FROM stands WHERE pair = ?", (pair,)).fetchone()
         return None if row is None else MatchDecision.model_validate_json(row[0])
 
+    def all_standing(self) -> Iterator[MatchDecision]:
+        for (data,) in self._db.execute("SELECT decision FROM stands"):
+            yield MatchDecision.model_validate_json(data)
+
     def note_found(self, made: MatchDecision, place: str) -> None:
         """Keep a decision whatever stands; `place` names its record."""
         self._db.execute("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", (place, made.pair_id, _slim(made)))
@@ -88,7 +92,7 @@ class Inputs:
         """
         table = "found" if every else "stands"
         keys = []
-        with closing(self._db.execute(f"SELECT rowid, decision FROM {table}")) as rows:  # noqa: S608 - one of two
+        with closing(self._db.execute(f"SELECT rowid, decision FROM {table}")) as rows:
             for row, data in rows:
                 made = MatchDecision.model_validate_json(data)
                 keys.append((made.query_key, query_digest(made), made.pair_id, standing_order(made), row))
@@ -96,7 +100,7 @@ class Inputs:
         self._db.execute("DELETE FROM pairs")
         for number, (*_, row) in enumerate(keys):
             self._db.execute(
-                f"INSERT INTO pairs SELECT ?, pair, decision FROM {table} WHERE rowid = ?",  # noqa: S608
+                f"INSERT INTO pairs SELECT ?, pair, decision FROM {table} WHERE rowid = ?",
                 (number, row),
             )
         self._db.execute("DELETE FROM stands")
@@ -113,12 +117,16 @@ class Inputs:
     def has_pair(self, pair: str) -> bool:
         return self._db.execute("SELECT 1 FROM pairs WHERE pair = ? LIMIT 1", (pair,)).fetchone() is not None
 
-    def digests(self) -> Iterator[str]:
-        """The contents that the numbered pairs need."""
+    def sides(self) -> Iterator[Side]:
+        """The sides of the numbered pairs."""
         for (data,) in self._db.execute("SELECT decision FROM pairs ORDER BY number"):
             made = MatchDecision.model_validate_json(data)
-            yield made.first.digest
-            yield made.second.digest
+            yield made.first
+            yield made.second
+
+    def digests(self) -> Iterator[str]:
+        """The contents that the numbered pairs need."""
+        return (side.digest for side in self.sides())
 
     # Contents
 
@@ -135,7 +143,7 @@ class Inputs:
         for start in range(0, len(asked), _ASK):
             part = asked[start : start + _ASK]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"SELECT digest, offer FROM offers WHERE digest IN ({marks})", part)  # noqa: S608
+            rows = self._db.execute(f"SELECT digest, offer FROM offers WHERE digest IN ({marks})", part)
             found |= {digest: Offer.model_validate_json(data) for digest, data in rows}
         return found
 
