@@ -312,6 +312,35 @@ class LoadSettings(Section):
     poll_interval_s: Seconds = Field(default=1.0, description="how often the lag is looked at")
 
 
+class AuditSettings(Section):
+    """The audit store: where it is, how often the sink writes, how long decisions are kept."""
+
+    root: str = Field(
+        default="audit", description="a folder, or a URL for fsspec (s3://bucket/audit; install its package, e.g. s3fs)"
+    )
+    group_id: str = Field(
+        default="samesku-audit",
+        min_length=1,
+        description="consumer group of the sinks: it shares out partitions; where a sink goes on, the files say",
+    )
+    # Each flush is a file per partition: half a minute is soon enough for an audit, and compaction has little to do.
+    flush_s: Seconds = Field(default=30.0, description="records are written at the latest after this long")
+    flush_rows: Positive = Field(default=20_000, description="or when a partition has so many of them")
+    # 64 MB of columns, uncompressed: what a look-up opens beside its row group stays small.
+    part_rows: Positive = Field(default=250_000, description="rows of a file that compaction writes, at most")
+    fan: Annotated[int, Field(ge=2, le=1000)] = Field(
+        default=8, description="neighbouring files of a size that are merged into one"
+    )
+    auto_compact: bool = Field(default=True, description="the sink merges files itself, beside its reading")
+    retention_days: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="`samesku audit expire` drops older decisions that do not stand; unset: keep all"
+    )
+    memory_mb: Annotated[int, Field(ge=64, le=1_048_576)] = Field(
+        default=1_024, description="what DuckDB may use; beyond it spills to disk"
+    )
+    threads: Annotated[int, Field(ge=0, le=1024)] = Field(default=0, description="of DuckDB; 0: all cores")
+
+
 class LogSettings(Section):
     """What is said, and how."""
 
@@ -328,6 +357,7 @@ class MetricsSettings(Section):
 
 
 __all__ = [
+    "AuditSettings",
     "BlockingSettings",
     "KafkaSettings",
     "LagStep",

@@ -33,6 +33,7 @@ from pydantic_settings import (
 
 from schemas.policy import Policy
 from schemas.sections import (
+    AuditSettings,
     BlockingSettings,
     KafkaSettings,
     LoadSettings,
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     blocking: BlockingSettings = BlockingSettings()
     stream: StreamSettings = StreamSettings()
     load: LoadSettings = LoadSettings()
+    audit: AuditSettings = AuditSettings()
     replay: ReplaySettings = ReplaySettings()
     compare: CompareSettings = CompareSettings()
     log: LogSettings = LogSettings()
