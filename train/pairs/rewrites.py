@@ -1,4 +1,4 @@
-"""What an edit replaces in a listing: the brand, the model number, the pack size, the colour or the capacity.
+"""What an edit replaces in a listing: brand, model number, pack size, colour, capacity, or edition and version.
 
 Each finder looks at two listings of one product and names the replacement for the first, or None where the two do not
 both state the attribute, and equally. Pure functions.
@@ -20,7 +20,7 @@ from schemas.text import clean, unrepeated
 from train.pairs.wordlists import WELL_KNOWN_BRANDS, WordList
 from train.rationales.derive import COLOURS, colours, packs
 
-EditKind = Literal["brand", "model", "pack", "colour", "capacity"]
+EditKind = Literal["brand", "model", "pack", "colour", "capacity", "edition"]
 EDIT_KINDS: tuple[EditKind, ...] = get_args(EditKind)
 ATTRIBUTE_OF: dict[EditKind, Attribute] = {
     "brand": "brand",
@@ -28,7 +28,25 @@ ATTRIBUTE_OF: dict[EditKind, Attribute] = {
     "pack": "quantity",
     "colour": "variant",
     "capacity": "specification",
+    "edition": "variant",
 }
+# Words of one group exclude each other: an offer is for one system, one size, one kind of customer.
+_EDITION_GROUPS = """
+    home professional premium ultimate business enterprise basic standard deluxe student academic starter advanced
+    windows mac linux
+    small medium large
+    mens womens kids
+    left right
+    wired wireless
+"""
+_EDITIONS = tuple(frozenset(line.split()) for line in _EDITION_GROUPS.strip().splitlines())
+# Years and releases; any other bare number may be part of a name, a measure or a count. A sale has a year too, and the
+# releases of interfaces are shared by products that have nothing else in common.
+_RELEASE = re.compile(
+    r"(?<!friday )(?<!monday )(?<!usb )(?<!dect )(?<!bluetooth )(?<!hdmi )(?<!sata )(?<!pcie )(?<![\w.,/$-])"
+    r"((?:199|20[01])\d|\d{1,2}\.0)"
+    r"(?![\w,/-]|\.\d| ?(?:gb|tb|mb|mm|cm|inch|in|mp|ghz|mhz|x|prices|usb)\b)"
+)
 # Shorter codes and these families (memory types, interfaces, resolutions) name a property, not a product.
 MIN_EDITED_CODE_CHARS = 5
 _FAMILY = re.compile(
@@ -267,6 +285,31 @@ def _capacity_edit(
     return Rewrite(pattern, lambda match: f"{new}{match['rest']}", word, changed)
 
 
+def _edition_edit(
+    edited: Offer, other: Offer, rng: random.Random, words: WordList, brands: Collection[str]
+) -> Rewrite | None:
+    mine, theirs = (set(clean(offer.title).split()) for offer in (edited, other))
+    found: list[tuple[str, str]] = []
+    for group in _EDITIONS:
+        stated = mine & group
+        if "mac" in stated and "apple" in mine | theirs:
+            continue  # the machine, not the system that a program is for
+        pool = sorted(group & set(words.editions) - mine - theirs)
+        if len(stated) == 1 and stated == theirs & group and pool:
+            found.append((next(iter(stated)), rng.choice(pool)))
+    releases = [set(_RELEASE.findall(clean(offer.title))) for offer in (edited, other)]
+    if len(releases[0]) == 1 and releases[0] == releases[1]:
+        release = next(iter(releases[0]))
+        step = rng.choice((-2, -1, 1, 2, 3))
+        moved = f"{float(release) + step:.1f}" if "." in release else str(int(release) + step)
+        if float(moved) > 0:
+            found.append((release, moved))
+    if not found:
+        return None
+    old, new = rng.choice(found)
+    return Rewrite(re.compile(rf"(?<![\w.]){re.escape(old)}(?!\w|\.\d)"), _always(new), old, new)
+
+
 Finder = Callable[[Offer, Offer, random.Random, WordList, Collection[str]], Rewrite | None]
 # What to change in the first offer, given the second; None where both do not state the same.
 REWRITES: dict[EditKind, Finder] = {
@@ -275,4 +318,5 @@ REWRITES: dict[EditKind, Finder] = {
     "pack": _pack_edit,
     "colour": _colour_edit,
     "capacity": _capacity_edit,
+    "edition": _edition_edit,
 }

@@ -20,6 +20,7 @@ class WordList:
         packs: phrases of a pack size; ``{n}`` is the number.
         pack_sizes: numbers of pieces that may stand in a phrase.
         colours: colour names that may replace another or be added.
+        editions: names of editions, systems and fits that may replace another of their kind.
         foreign: texts that say nothing of the product though they may speak of sameness, answers and brands; the
             injection suite has its own (:mod:`train.evaluation.suites.injections`).
     """
@@ -30,6 +31,7 @@ class WordList:
     packs: tuple[str, ...]
     pack_sizes: tuple[int, ...]
     colours: tuple[str, ...]
+    editions: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
 
 
@@ -60,6 +62,10 @@ TRAINING = WordList(
     """),
     pack_sizes=(2, 3, 4, 5, 6, 10, 12, 20),
     colours=_entries("black, white, red, blue, silver, grey, pink, gold, brown, navy, beige, titanium"),
+    editions=_entries("""
+        home, professional, premium, basic, standard, deluxe, student, starter, windows, mac, small,
+        large, mens, womens, left, wired
+    """),
     foreign=_entries("""
         please read the whole description before you buy, questions are answered within one day, all items are checked
         before shipping, different payment methods accepted, same address for returns and repairs, we match any price,
@@ -95,6 +101,7 @@ EVALUATION = WordList(
     packs=_entries("case of {n}, {n} ct, {n} pc, {n} set, {n}-pk"),
     pack_sizes=(7, 8, 9, 15, 16, 18, 24, 25),
     colours=_entries("green, yellow, purple, orange, bronze, turquoise, burgundy, copper"),
+    editions=_entries("ultimate, business, enterprise, academic, advanced, linux, medium, kids, right, wireless"),
 )
 
 # Brands that titles name although no brand field of the data does; they are only recognised by this list.

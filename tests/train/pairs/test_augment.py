@@ -25,14 +25,14 @@ from train.rationales.verdicts import Targets
 LEFT = Offer(
     offer_id="1",
     source="a",
-    title="Sony Cyber-shot DSC-W120/P compact camera black 512GB 3-pack",
+    title="Sony Cyber-shot DSC-W120/P standard compact camera black 512GB 3-pack",
     brand="Sony",
     price="149",
     currency="EUR",
     gtin="4006381333931",
     description="Sony Cyber-shot camera DSCW120P with strap",
 )
-RIGHT = Offer(offer_id="2", source="b", title="sony dscw120p camera, black, 512 gb (pack of 3)", gtin="4006381333931")
+RIGHT = Offer(offer_id="2", source="b", title="sony dscw120p standard camera, black, 512 gb (pack of 3)", gtin="4006381333931")
 BARE = (
     Offer(offer_id="3", source="a", title="Netgear ProSafe gigabit switch GS108"),
     Offer(offer_id="4", source="b", title="netgear gs-108 prosafe switch"),
@@ -48,11 +48,11 @@ def many(count: int = 60) -> list[TrainingPair]:
     items = []
     for number in range(count):
         left = LEFT.model_copy(
-            update={"offer_id": f"l{number}", "title": f"Sony camera DSC-W{120 + number} black 16GB"}
+            update={"offer_id": f"l{number}", "title": f"Sony standard camera DSC-W{120 + number} black 16GB"}
         )
         label = number % 2
         other = number if label else number + 500
-        right = RIGHT.model_copy(update={"offer_id": f"r{number}", "title": f"sony dscw{120 + other} black 16 gb"})
+        right = RIGHT.model_copy(update={"offer_id": f"r{number}", "title": f"sony dscw{120 + other} standard black 16 gb"})
         items.append(
             TrainingPair(Pair(f"p{number}", left, right, label, "here"), derive(left, right, label, frozenset()))
         )

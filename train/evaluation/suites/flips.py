@@ -75,7 +75,7 @@ def run(
         bench: the judge.
         sets: held-out pairs.
         cases: wanted for each required kind.
-        extra: wanted for each other kind (colour, capacity).
+        extra: wanted for each other kind (colour, capacity, edition).
         alike: of each kind so many are also judged with the same edit on both sides.
         seed: of the choice of pairs and edits.
     """

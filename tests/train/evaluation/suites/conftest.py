@@ -19,13 +19,13 @@ def a_pair(number: int, label: int, origin: str) -> Pair:
     left = Offer(
         offer_id=f"l{number}",
         source="a",
-        title=f"Sony DSC-W{code} compact camera with leather strap and charger {colour} 16GB",
+        title=f"Sony DSC-W{code} standard compact camera with leather strap and charger {colour} 16GB",
         brand="Sony",
         price="100",
         description="A camera for everybody",
     )
     other = code if label else code + 7
-    right = Offer(offer_id=f"r{number}", source="b", title=f"sony compact camera {colour} 16 gb dscw{other} for travel")
+    right = Offer(offer_id=f"r{number}", source="b", title=f"sony standard compact camera {colour} 16 gb dscw{other} for travel")
     return Pair(f"{origin}{number}", left, right, label, origin)
 
 
