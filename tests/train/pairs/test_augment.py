@@ -32,7 +32,9 @@ LEFT = Offer(
     gtin="4006381333931",
     description="Sony Cyber-shot camera DSCW120P with strap",
 )
-RIGHT = Offer(offer_id="2", source="b", title="sony dscw120p standard camera, black, 512 gb (pack of 3)", gtin="4006381333931")
+RIGHT = Offer(
+    offer_id="2", source="b", title="sony dscw120p standard camera, black, 512 gb (pack of 3)", gtin="4006381333931"
+)
 BARE = (
     Offer(offer_id="3", source="a", title="Netgear ProSafe gigabit switch GS108"),
     Offer(offer_id="4", source="b", title="netgear gs-108 prosafe switch"),
@@ -52,7 +54,9 @@ def many(count: int = 60) -> list[TrainingPair]:
         )
         label = number % 2
         other = number if label else number + 500
-        right = RIGHT.model_copy(update={"offer_id": f"r{number}", "title": f"sony dscw{120 + other} standard black 16 gb"})
+        right = RIGHT.model_copy(
+            update={"offer_id": f"r{number}", "title": f"sony dscw{120 + other} standard black 16 gb"}
+        )
         items.append(
             TrainingPair(Pair(f"p{number}", left, right, label, "here"), derive(left, right, label, frozenset()))
         )
@@ -230,7 +234,9 @@ def test_the_real_mixture(mixture: Mixture) -> None:
     added = found[len(sample) :]
     wanted = 0.15 * sum(item.pair.label for item in sample)
     kinds = Counter(item.pair.pair_id.rsplit("~", 1)[1].removeprefix("same-") for item in added)
-    assert kinds == {kind: round(wanted * WEIGHTS[kind]) for kind in EDIT_KINDS}
+    # Few listings of the real sets state an edition or a release.
+    assert 0.8 * wanted * WEIGHTS["edition"] < kinds.pop("edition") <= round(wanted * WEIGHTS["edition"])
+    assert kinds == {kind: round(wanted * WEIGHTS[kind]) for kind in EDIT_KINDS if kind != "edition"}
     assert 0.25 < sum(item.pair.label for item in added) / len(added) < 0.42
     for item in added:
         assert not item.targets.contradicts(item.pair.label)

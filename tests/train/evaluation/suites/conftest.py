@@ -25,7 +25,9 @@ def a_pair(number: int, label: int, origin: str) -> Pair:
         description="A camera for everybody",
     )
     other = code if label else code + 7
-    right = Offer(offer_id=f"r{number}", source="b", title=f"sony standard compact camera {colour} 16 gb dscw{other} for travel")
+    right = Offer(
+        offer_id=f"r{number}", source="b", title=f"sony standard compact camera {colour} 16 gb dscw{other} for travel"
+    )
     return Pair(f"{origin}{number}", left, right, label, origin)
 
 
