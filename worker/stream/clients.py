@@ -10,6 +10,9 @@ from schemas.topics import DEAD_LETTER_MAX_BYTES, PARTITIONER
 # Milliseconds. The client's own default grows to 10 s, which is long when a broker is back.
 RECONNECT_MAX_MS = 1_000
 
+# Before the slot in a worker's client.id, by which the members of the group are told apart.
+CLIENT_PREFIX = "samesku-worker-"
+
 # syslog's "critical": during an outage the clients would write a line for every attempt to connect, twenty a second.
 # The loop says once that it waits, and once that it has resumed. kafka.client_properties can set another level.
 _QUIET = {"log_level": "2"}
@@ -20,7 +23,7 @@ def consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
     common: dict[str, Any] = {
         **_QUIET,
         **kafka.client_config(),
-        "client.id": f"samesku-worker-{kafka.slot}",
+        "client.id": CLIENT_PREFIX + kafka.slot,
         "group.id": kafka.group_id,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -49,7 +52,7 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
     return {
         **_QUIET,
         **kafka.client_config(),
-        "client.id": f"samesku-worker-{kafka.slot}",
+        "client.id": CLIENT_PREFIX + kafka.slot,
         "transactional.id": kafka.transactional_id,
         "transaction.timeout.ms": kafka.transaction_timeout_ms,
         "enable.idempotence": True,

@@ -1,0 +1,1 @@
+"""What `samesku models` shows and waits for."""
