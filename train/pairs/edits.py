@@ -15,10 +15,11 @@ from schemas.grammar import is_grounded
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import ATTRIBUTES, Attribute, Verdict
+from schemas.stated import colours, packs
 from train.pairs.mixture import TrainingPair
 from train.pairs.rewrites import ATTRIBUTE_OF, EDIT_KINDS, REWRITES, EditKind, everything, is_shown, with_phrase
 from train.pairs.wordlists import TRAINING, WordList
-from train.rationales.derive import colours, derive, packs
+from train.rationales.derive import derive
 from train.rationales.verdicts import SentenceTarget, Targets
 
 __all__ = ["ATTRIBUTE_OF", "EDIT_KINDS", "Change", "EditKind", "change", "edited"]

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 from schemas.identifiers import MIN_CODE_CHARS, codes, is_code, normalise_code
 from schemas.offer import Offer
+from schemas.stated import COLOURS
 from schemas.text import clean
 from train.pairs.wordlists import TRAINING, WELL_KNOWN_BRANDS, WordList
-from train.rationales.derive import COLOURS
 
 Noise = Callable[[Offer, random.Random, WordList], Offer]
 

@@ -16,9 +16,9 @@ from schemas.identifiers import codes, measures, normalise_code
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import Attribute
+from schemas.stated import COLOURS, colours, packs
 from schemas.text import clean, unrepeated
 from train.pairs.wordlists import WELL_KNOWN_BRANDS, WordList
-from train.rationales.derive import COLOURS, colours, packs
 
 EditKind = Literal["brand", "model", "pack", "colour", "capacity", "edition"]
 EDIT_KINDS: tuple[EditKind, ...] = get_args(EditKind)

@@ -7,58 +7,14 @@ way. What cannot be derived is left out and masked in the loss: it is never call
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
 from schemas.evidence import DESCRIPTION_CHARS, by_unit, compare, conflicting_units, view
 from schemas.identifiers import normalise_code
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import Attribute, Verdict
+from schemas.stated import COLOURS, colours, packs
 from schemas.text import clean
 from train.rationales.verdicts import SentenceTarget, Targets
-
-_COLOUR_NAMES = """
-    black white silver grey gray red blue green pink yellow orange purple violet gold golden brown beige titanium
-    bronze graphite charcoal navy ivory cream chrome copper platinum rose turquoise teal magenta cyan lime
-    burgundy stainless schwarz weiss blanco negro noir blanc rouge bleu rojo azul nero bianco
-"""
-COLOURS = frozenset(_COLOUR_NAMES.split())
-_SYNONYMS = {
-    "gray": "grey",
-    "golden": "gold",
-    "schwarz": "black",
-    "noir": "black",
-    "negro": "black",
-    "nero": "black",
-    "weiss": "white",
-    "blanco": "white",
-    "blanc": "white",
-    "bianco": "white",
-    "rouge": "red",
-    "rojo": "red",
-    "bleu": "blue",
-    "azul": "blue",
-}
-_PACK = re.compile(
-    r"\b(\d{1,4})[ -]?(?:pack|pk|pcs|pc|pieces|count|ct|set|stk|er[ -]pack)\b|\b(?:pack|set|box|case) of (\d{1,4})\b"
-)
-_TWO_PACK = re.compile(r"\b(twin|double|triple)[ -]?pack\b")
-_PACK_WORDS = {"twin": "2", "double": "2", "triple": "3"}
-
-
-@lru_cache(maxsize=32_768)
-def colours(text: str) -> frozenset[str]:
-    """Colour names in a clean text, synonyms and languages folded."""
-    return frozenset(_SYNONYMS.get(word, word) for word in re.split(r"[ /+&.,-]", text) if word in COLOURS)
-
-
-@lru_cache(maxsize=32_768)
-def packs(text: str) -> frozenset[str]:
-    """Pack sizes stated in a clean text, as digits."""
-    found = {match[1] or match[2] for match in _PACK.finditer(text)}
-    found |= {_PACK_WORDS[match[1]] for match in _TWO_PACK.finditer(text)}
-    return frozenset(found)
 
 
 def _brand(offer: Offer, known: frozenset[str]) -> str | None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from schemas.identifiers import offer_codes
 from schemas.offer import Offer
+from schemas.stated import packs
 from schemas.text import clean
 from train.evaluation.metrics import Bools, Floats
 from train.pairs.pairs import Pair
-from train.rationales.derive import packs
 from train.report.baselines import token_jaccard
 from train.report.measures import f1_at, proportion
 

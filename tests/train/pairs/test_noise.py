@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.identifiers import codes, normalise_code, offer_codes
 from schemas.offer import Offer
+from schemas.stated import colours, packs
 from schemas.text import clean
 from train.evaluation.suites.injections import INJECTIONS
 from train.pairs.noise import FIELDS, WORDING, move_code, noisy, rewrite_units
 from train.pairs.wordlists import EVALUATION, TRAINING
-from train.rationales.derive import colours, packs
 
 OFFER = Offer(
     offer_id="1",

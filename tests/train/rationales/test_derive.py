@@ -2,12 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from schemas.grammar import is_grounded
 from schemas.offer import Offer
 from schemas.prompt import quotable
-from train.rationales.derive import colours, derive, packs
+from train.rationales.derive import derive
 from train.rationales.verdicts import SentenceTarget, Targets
 
 BRANDS = frozenset({"canon", "sony", "nikon"})
@@ -71,19 +69,6 @@ def test_conflicts_of_a_non_match() -> None:
 
 def test_agreement_of_a_non_match_proves_nothing() -> None:
     assert derived("Sony stick 8gb black", "Sony stick 8gb black", 0).verdicts == {"brand": "same"}
-
-
-def test_colours_are_folded() -> None:
-    assert colours("schwarz/gray gold-rose") == {"black", "grey", "gold", "rose"}
-    assert colours("blackberry") == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("3 pack", {"3"}), ("pack of 12", {"12"}), ("twin pack", {"2"}), ("10pk 10 pcs", {"10"}), ("package 3", set())],
-)
-def test_packs(text: str, expected: set[str]) -> None:
-    assert packs(text) == expected
 
 
 def test_targets_know_their_contradictions() -> None:
