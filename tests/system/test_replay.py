@@ -86,9 +86,9 @@ def lines_of(folder: Path) -> list[bytes]:
 
 
 def keys_of(cluster: Cluster) -> dict[bytes, object]:
-    """Everything that Redis holds of the live index."""
+    """Everything that Redis holds of indexes; what workers say of themselves lies beside them."""
     with cluster.redis() as client:
-        return {key: client.dump(key) for key in client.scan_iter("*")}
+        return {key: client.dump(key) for key in client.scan_iter("{*")}
 
 
 def insert(cluster: Cluster, made: MatchDecision) -> None:

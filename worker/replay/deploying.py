@@ -34,9 +34,9 @@ def in_force(kafka: KafkaSettings, bundle: BundleRef) -> InForce:
     canary = now.mode == "canary" and now.candidate is not None and now.candidate.digest == bundle.digest
     if now.live.digest != bundle.digest and not canary:
         live = now.live
+        ours, theirs = (f"{ref.name} {ref.version} ({ref.digest[:12]})" for ref in (bundle, live))
         raise WouldNotStand(
-            f"{bundle.name} {bundle.version} ({bundle.digest[:12]}) decides nothing in deployment {state.number}, where "
-            f"{live.name} {live.version} ({live.digest[:12]}) is live: what it published would not supersede that. "
-            "Promote it first (`samesku models promote`), or replay without --publish"
+            f"{ours} decides nothing in deployment {state.number}, where {theirs} is live: what it published would not "
+            "supersede that. Promote it first (`samesku models promote`), or replay without --publish"
         )
     return InForce(state.number, canary, lambda pair: owner(pair, now).digest == bundle.digest)

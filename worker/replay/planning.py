@@ -14,9 +14,10 @@ from schemas import topics
 from schemas.decision import MatchDecision
 from schemas.events import UnknownMajorVersion
 from schemas.sections import KafkaSettings
+from worker.blocking.records import Upsert
 from worker.replay import log
 from worker.replay.errors import LogUnreadable
-from worker.replay.offers import OfferSource, TopicOffers, fetch
+from worker.replay.offers import OfferSource, TopicOffers, changed_offer, fetch
 from worker.replay.span import Point, Span
 from worker.replay.store import Inputs
 from worker.stream.records import Record
@@ -73,12 +74,15 @@ def plan_events(kafka: KafkaSettings, inputs: Inputs, span: Span, progress: Prog
         # `catalog.offers` lies partition by partition beside the changes, and the effective version is their offset.
         if write is not None and (before is None or write.effective_version < before):
             inputs.note_catalogue((record.key or b"").decode("utf-8", "replace"), record)
+            inputs.note_offers([write.offer] if isinstance(write, Upsert) else [])
     progress.stage(f"reading {span.topic}", span.size)
     latest: dict[int, int] = {}
     for record in log.read(kafka, span, passed=progress.advance):
         # A producer's clock may go back; the order of a partition does not.
         at = latest[record.partition] = max(latest.get(record.partition, 0), record.timestamp_ms or 0)
         inputs.note_change(at, record)
+        offer = changed_offer(record)
+        inputs.note_offers([offer] if offer is not None else [])
     inputs.note_fact(ITEMS, inputs.number_changes())
     _complete(inputs, span)
 
