@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -34,6 +34,10 @@ class OfferSource(Protocol):
         """Contents by digest; missing and erased ones are left out."""
         ...
 
+    def erased(self, digests: Collection[str]) -> Collection[str]:
+        """Those that were erased on request: no other source may be asked for them."""
+        ...
+
 
 class TopicOffers:
     """The contents that Kafka still holds of these sides. Reads both topics once, with the first `get`."""
@@ -58,6 +62,10 @@ class TopicOffers:
             for offer in self._read():
                 self._found.setdefault(offer.digest(), offer)
         return {digest: self._found[digest] for digest in digests if digest in self._found}
+
+    def erased(self, digests: Collection[str]) -> Collection[str]:
+        """None: a topic forgets whole records, and says nothing of it."""
+        return ()
 
     def _read(self) -> Iterator[Offer]:
         left = set(self._wanted)
@@ -104,9 +112,14 @@ def changed_offer(record: Record) -> Offer | None:
         return None
 
 
-def fetch(sources: Iterable[OfferSource], digests: Iterable[str], keep: Callable[[Iterable[Offer]], None]) -> int:
-    """Hand every content that one of the sources has to `keep`, asking them in turn; returns how many are missing."""
+def fetch(sources: Sequence[OfferSource], digests: Iterable[str], keep: Callable[[Iterable[Offer]], None]) -> int:
+    """Hand every content that one of the sources has to `keep`, asking them in turn; returns how many are missing.
+
+    What one source says was erased counts as missing, though another may still hold it.
+    """
     left = {digest for digest in digests if digest != DELETED_DIGEST}
+    gone = {digest for source in sources for digest in source.erased(left)}
+    left -= gone
     for source in sources:
         asked = sorted(left)
         for start in range(0, len(asked), ASK):
@@ -117,4 +130,4 @@ def fetch(sources: Iterable[OfferSource], digests: Iterable[str], keep: Callable
             left -= sound.keys()
         if not left:
             break
-    return len(left)
+    return len(left | gone)
