@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
@@ -57,10 +58,22 @@ def writing(table: Table, out: IO[bytes]) -> Iterator[Writer]:
         writer.close()
 
 
+# Rows that are plain Python objects at a time: some 10 KB each.
+_CHUNK = 2_000
+
+
 def arrow_of(table: Table, rows: Iterable[dict[str, Any]]) -> pa.Table:
     """Rows as an Arrow table in the order of the file: by key, then by offset."""
-    ordered = sorted(rows, key=lambda row: (row[table.key], row["offset"]))
-    return pa.Table.from_pylist(ordered, schema=table.schema)
+    made = [table.schema.empty_table()]
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, _CHUNK)):
+        made.append(pa.Table.from_pylist(chunk, schema=table.schema))
+    return sort_rows(table, pa.concat_tables(made))
+
+
+def sort_rows(table: Table, rows: pa.Table) -> pa.Table:
+    """The rows by key, then by offset."""
+    return rows.sort_by([(table.key, "ascending"), ("offset", "ascending")])
 
 
 def _options(table: Table) -> dict[str, Any]:

@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 # Compaction replaces a partition's files once in minutes; a read that meets it this often meets something else.
 ATTEMPTS = 10
+# Rows of a stream that are plain Python objects at a time.
 _ROWS = 1_000
 
 
@@ -198,10 +199,13 @@ class AuditStore:
         """Rows for which a condition holds, partition by partition. Each once, whatever is compacted meanwhile."""
         erasures = self.erasures()
         for partition in self.partitions(table):
-            for row in self._stream(table, partition, where, parameters):
+            for row in self.stream_of(table, partition, where, parameters):
                 yield erasures.blanked(table, row)
 
-    def _stream(self, table: Table, partition: int, where: str, parameters: Sequence[Any]) -> Iterator[Row]:
+    def stream_of(
+        self, table: Table, partition: int, where: str = "true", parameters: Sequence[Any] = (), columns: str = "*"
+    ) -> Iterator[Row]:
+        """Rows of one partition as its files have them, erased or not; `columns` must name the key and the offset."""
         done, failures = 0, 0
         # What was delivered of a segment whose files vanished: offsets below, and up to which key and offset.
         delivered: list[tuple[int, str, int]] = []
@@ -216,10 +220,11 @@ class AuditStore:
                 for below, key, offset in delivered:
                     conditions.append(f'NOT ("offset" < ? AND ({table.key}, "offset") <= (?, ?))')
                     values += [below, key, offset]
-                chosen = f"SELECT * FROM {sql.viewing(self.folder, table, names)} WHERE {' AND '.join(conditions)}"
-                found = self.connection.cursor().execute(chosen, values)
-                while rows := sql.dicts(found, _ROWS):
-                    for row in rows:
+                chosen = (
+                    f"SELECT {columns} FROM {sql.viewing(self.folder, table, names)} WHERE {' AND '.join(conditions)}"
+                )
+                for batch in self.connection.cursor().sql(chosen, params=values).to_arrow_reader(_ROWS):
+                    for row in batch.to_pylist():
                         yield row
                         last = (row[table.key], row["offset"])
             except Exception as error:

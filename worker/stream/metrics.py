@@ -143,11 +143,42 @@ CANDIDATE_FAILURES = Metric(
     "Above 0: stop the trial (`samesku models stop`); the log (candidate_failed) has the first exception.", ("mode",),
 )  # fmt: skip
 
+AUDIT_RECORDS = Metric(
+    "samesku_audit_records", "counter", "Records written to the audit store, by table.",
+    "It stands still while decisions are made: see samesku_waiting (kafka, store) of the sink.", ("table",),
+)  # fmt: skip
+AUDIT_UNREADABLE = Metric(
+    "samesku_audit_unreadable", "counter", "Records kept raw because they cannot be read, by table and reason.",
+    "Ask `samesku audit query` for the view unreadable; unknown_major_version means: upgrade the sink.",
+    ("table", "reason"),
+)  # fmt: skip
+AUDIT_LAG = Metric(
+    "samesku_audit_lag", "gauge", "Records of this sink's partitions that are not in the store yet, by table.",
+    "It grows: start another sink, up to the number of partitions.", ("table",),
+)  # fmt: skip
+AUDIT_FLUSH_SECONDS = Metric(
+    "samesku_audit_flush_seconds", "histogram", "Time of writing one file of the audit store.",
+    "Long: the disk or the object store is slow; raise audit.flush_s, so that there are fewer files.",
+)  # fmt: skip
+AUDIT_OVERTAKEN = Metric(
+    "samesku_audit_overtaken", "counter", "Records set aside because another sink had written them already.",
+    "A few at a rebalance are normal. Steadily: two sinks read the same partitions with different audit.group_id.",
+)  # fmt: skip
+AUDIT_LOST = Metric(
+    "samesku_audit_lost", "counter", "Offsets that the topic had removed before the sink got to them, by table.",
+    "Raise the topic's retention, or never let the sink stand still for longer than that.", ("table",),
+)  # fmt: skip
+AUDIT_MERGES = Metric(
+    "samesku_audit_merges", "counter", "Merges of files by the sink, by result (done, failed).",
+    "failed: the log has the reason. The store stays right; it only has more files than it needs.", ("result",),
+)  # fmt: skip
+
 CATALOGUE: tuple[Metric, ...] = (
     CHANGES, DEAD_LETTERS, DECISIONS, PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_UNCHANGED, PAIRS_SKIPPED, BATCH_SECONDS,
     BATCH_FAILURES, TRANSACTIONS, LAG, K_EFFECTIVE, WAITING, WAIT_SECONDS, HALTED, ASSIGNED, REBALANCES, RESTORED,
     FENCED, DEPLOYMENT, DEPLOYMENT_REFUSED, REGISTRY_HALTED, SWITCHES, CANARY_DECISIONS, SHADOW_PAIRS, SHADOW_DELTA,
     CANDIDATE_FAILURES,
+    AUDIT_RECORDS, AUDIT_UNREADABLE, AUDIT_LAG, AUDIT_FLUSH_SECONDS, AUDIT_OVERTAKEN, AUDIT_LOST, AUDIT_MERGES,
 )  # fmt: skip
 
 
