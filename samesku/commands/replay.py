@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from worker.student.judge import Judge
 
 app = typer.Typer(add_completion=False)
+
+# It becomes part of a transactional id and of a Redis namespace, beside a prefix.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
 
 @app.command(name="replay")
@@ -85,6 +89,9 @@ def command(
     )
     _refuse(mode == "events" and every, "--all is for pairs; --mode events judges what the changes lead to")
     _refuse((publish or mode == "events") and settings.redis.url is None, "redis.url is not set (SAMESKU_REDIS__URL)")
+    _refuse(name is not None and _NAME.fullmatch(name) is None, "--name needs 1 to 60 letters, digits and . _ -")
+    for text in (begin, end):
+        _check_point(text)
     if bundle is None or out is None:
         return
     _run(settings, bundle, out, begin, end, "publish" if publish else mode, every, name, keep_index, audit)
@@ -95,16 +102,10 @@ def _run(
     every: bool, name: str | None, keep_index: bool, audit: str | None,
 ) -> None:  # fmt: skip
     from worker.replay.deploying import in_force
-    from worker.replay.errors import ReplayError, WrongRequest
-    from worker.replay.span import parse_point
+    from worker.replay.errors import ReplayError
     from worker.stream.replay import Replay, Request
 
     console = Console(stderr=True)
-    for text in (begin, end):
-        try:
-            parse_point(text, datetime.now(UTC))
-        except WrongRequest as error:
-            raise typer.BadParameter(str(error), param_hint="--from, --to") from error
     judge = _student(settings, bundle)
     request = Request(
         out=out, bundle=bundle, begin=begin, end=end, mode=mode, every=every, name=name, keep_index=keep_index,
@@ -229,6 +230,16 @@ def _log(settings: Settings) -> Any:
     from worker.stream import logs
 
     return logs.configure(settings.log)
+
+
+def _check_point(text: str) -> None:
+    from worker.replay.errors import WrongRequest
+    from worker.replay.span import parse_point
+
+    try:
+        parse_point(text, datetime.now(UTC))
+    except WrongRequest as error:
+        raise typer.BadParameter(str(error), param_hint="--from, --to") from error
 
 
 def _refuse(wrong: bool, text: str) -> None:
