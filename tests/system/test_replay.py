@@ -288,9 +288,9 @@ def test_a_killed_publish_goes_on_and_publishes_nothing_twice(
     assert not any(link.pending for key in keys for link in index.links(key).values())
 
 
-@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("killed", [False, True])
 def test_the_whole_pipeline_again_comes_to_the_same_standing_verdicts(
-    make_cluster: MakeCluster, tmp_path: Path, kill: bool
+    make_cluster: MakeCluster, tmp_path: Path, killed: bool
 ) -> None:
     cluster = make_cluster(blocking={"idf": "fixed", "k": 100}, stream={"batch_size": 3, "pair_order": "first_id"})
     cluster.worker()
@@ -304,7 +304,7 @@ def test_the_whole_pipeline_again_comes_to_the_same_standing_verdicts(
     redis_before = keys_of(cluster)
     run = tmp_path / "run"
     arguments = ("replay", "--mode", "events", "--bundle", cluster.bundle, "--out", run)
-    if kill:
+    if killed:
         process = command(cluster, *arguments, chunk_pairs=2, rate=10)
         cluster.wait(lambda: len(Folder(run).chunks()) >= 2, "two chunks")
         kill(process)
