@@ -32,7 +32,10 @@ _SYNONYMS = {
     "azul": "blue",
 }
 _PACK = re.compile(
-    r"\b(\d{1,4})[ -]?(?:pack|pk|pcs|pc|pieces|count|ct|set|stk|er[ -]pack)\b|\b(?:pack|set|box|case) of (\d{1,4})\b"
+    r"\b(\d{1,4})[ -]?(?:packs?|pk|pcs|pc|pieces?|count|ct|set|stk|units|boxes|bottles|rolls|cans|pairs|items|er[ -]pack|"
+    r"in a box|per box)\b|"
+    r"\b(?:packs?|pk|set|box|case|bag|lot|bundle|carton|tray|multipack) of (\d{1,4})\b|"
+    r"\b(?:qty|quantity|value pack|family pack) (\d{1,4})\b"
 )
 _TWO_PACK = re.compile(r"\b(twin|double|triple)[ -]?pack\b")
 _PACK_WORDS = {"twin": "2", "double": "2", "triple": "3"}
@@ -47,6 +50,6 @@ def colours(text: str) -> frozenset[str]:
 @lru_cache(maxsize=32_768)
 def packs(text: str) -> frozenset[str]:
     """Pack sizes stated in a clean text, as digits."""
-    found = {match[1] or match[2] for match in _PACK.finditer(text)}
+    found = {match[1] or match[2] or match[3] for match in _PACK.finditer(text)}
     found |= {_PACK_WORDS[match[1]] for match in _TWO_PACK.finditer(text)}
     return frozenset(found)

@@ -53,7 +53,7 @@ _FAMILY = re.compile(
     r"^(?:ddr|gddr|lpddr|usb|pc\d|lga|sata|pcie|hdmi|cat\d|win|mp\d|wifi|mpeg|class|uhs|cl\d|am\d|socket|\d+p$|\d+x|x\d|"
     r"80211|f\d|h26|ipv|bluetooth|mac|office|20[0-2]\d|19\d\d)"
 )
-_PACK_UNITS = "pack|pk|pcs|pc|pieces|count|ct|set|stk|er[ -]pack"
+_PACK_UNITS = "packs?|pk|pcs|pc|pieces?|count|ct|set|stk|units|boxes|bottles|rolls|cans|pairs|items|er[ -]pack"
 _UNITS = "gb tb mb inch mm cm mp w mah ghz mhz oz ml l kg g ft port btu v"
 _CAPACITY_UNITS = frozenset(_UNITS.split())
 _UNIT_FORMS = {
@@ -210,7 +210,7 @@ def _pack_edit(
     if number is None or number != pack_number(other):
         return None
     new = str(rng.choice([size for size in words.pack_sizes if str(size) != number]))
-    before, after = r"\b(?:pack|set|box|case) of ", rf"[ -]?(?:{_PACK_UNITS})\b"
+    before, after = r"\b(?:packs?|pk|set|box|case|bag|lot|bundle|carton|tray|multipack) of ", rf"[ -]?(?:{_PACK_UNITS})\b"
     pattern = re.compile(rf"(?P<before>{before}){number}\b|(?<![\w.]){number}(?P<after>{after})")
 
     def rewritten(match: re.Match[str]) -> str:
