@@ -36,6 +36,10 @@ class SftConfig(BaseModel):
     init: str | None = None
     """What to go on from: the folder of an adapter of the same base and rank, or a recipe file that is run first, in
     the run's folder ``first``. In a recipe file the path is meant from that file's folder. Unset: a new adapter."""
+    mix_init: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the weights that the run went on from in the mean that it ends with: a stage that teaches something new
+    unlearns something old, and between both ends the loss is lower (Wortsman et al. 2022, Robust fine-tuning of
+    zero-shot models, arXiv 2109.01903)."""
     seed: int = 17
 
     # Which pairs, and how often.
@@ -113,6 +117,8 @@ class SftConfig(BaseModel):
     def _ends(self) -> SftConfig:
         if self.epochs is None and self.max_steps is None:
             raise ValueError("max_steps or epochs must say when the run ends")
+        if self.mix_init and self.init is None:
+            raise ValueError("mix_init needs init: there is nothing to mix in")
         if self.patience is not None and not self.evaluate_every:
             raise ValueError("patience counts validations: it needs evaluate_every")
         return self

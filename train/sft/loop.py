@@ -111,8 +111,11 @@ class RunTrainer(SlotTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def keep(self, adapter: Path, which: str = "best") -> None:
-        """Write the run's adapter: of its (averaged) weights the best by validation, the last, or the mean of both."""
+    def keep(self, adapter: Path, which: str = "best", start: Path | None = None, mix_init: float = 0.0) -> None:
+        """Write the run's adapter: of its (averaged) weights the best by validation, the last, or the mean of both.
+
+        Of the weights in the folder ``start`` it is then given a share of ``mix_init``.
+        """
         if self.sample:
             done = [entry["step"] for entry in self.state.log_history if "eval_log_loss" in entry]
             if not done or done[-1] != self.state.global_step:
@@ -125,6 +128,8 @@ class RunTrainer(SlotTrainer):
                 shutil.copytree(self.folder / BEST, adapter, dirs_exist_ok=True)
             elif which == "mean":
                 write_mean(adapter / ADAPTER, self.folder / BEST / ADAPTER)
+        if start is not None and mix_init and self.is_world_process_zero():
+            write_mean(adapter / ADAPTER, start / ADAPTER, mix_init)
         self.accelerator.wait_for_everyone()
 
     def stopped_by(self) -> str:
@@ -138,11 +143,12 @@ class RunTrainer(SlotTrainer):
             self.model.save_pretrained(str(folder))
 
 
-def write_mean(last: Path, best: Path) -> None:
-    """Put the mean of two adapters' weights in place of the first one's."""
-    weights, others = load_file(str(last)), load_file(str(best))
-    mean = {name: ((value + others[name]) / 2).contiguous() for name, value in weights.items()}
-    save_file(mean, str(last), metadata={"format": "pt"})
+def write_mean(weights: Path, other: Path, share: float = 0.5) -> None:
+    """Put the mean of two adapters' weights, in which ``other`` has a ``share``, in place of the first one's."""
+    own, others = load_file(str(weights)), load_file(str(other))
+    # An adapter that was released has half precision.
+    mean = {name: torch.lerp(value, others[name].to(value.dtype), share).contiguous() for name, value in own.items()}
+    save_file(mean, str(weights), metadata={"format": "pt"})
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]

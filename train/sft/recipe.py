@@ -208,7 +208,7 @@ def run_sft(
         start_from(trainer.model, start)
     trainer.train(resume_from_checkpoint=last)
     adapter = out / "adapter"
-    trainer.keep(adapter, config.keep)
+    trainer.keep(adapter, config.keep, start, config.mix_init)
     if trainer.is_world_process_zero():
         seen = Rows(made.rows[: trainer.state.global_step * per_step], made.epochs)
         facts = {

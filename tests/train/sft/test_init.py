@@ -60,6 +60,18 @@ def test_the_mean_of_two_adapters_stands_in_place_of_the_first(tmp_path: Path) -
     assert torch.equal(load_file(str(tmp_path / "best"))["a"], torch.full((2, 3), 4.0))
 
 
+def test_the_other_adapter_may_have_another_share_and_precision(tmp_path: Path) -> None:
+    save_file({"a": torch.full((2, 3), 1.0)}, str(tmp_path / "last"))
+    save_file({"a": torch.full((2, 3), 5.0, dtype=torch.float16)}, str(tmp_path / "first"))
+    write_mean(tmp_path / "last", tmp_path / "first", 0.25)
+    assert torch.equal(load_file(str(tmp_path / "last"))["a"], torch.full((2, 3), 2.0))
+
+
+def test_nothing_to_mix_in_is_refused() -> None:
+    with pytest.raises(ValueError, match="mix_init needs init"):
+        SftConfig(mix_init=0.5)
+
+
 def test_no_run_starts_on_a_teacher_that_nobody_checked(tiny_base: Path, tmp_path: Path) -> None:
     claims = tmp_path / "teacher.jsonl"
     claims.write_text('{"pair_id": "a#b", "answer": "same"}\n')

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from export.verify import frozen_pairs
 from train.pairs.mixture import Mixture, TrainingPair
@@ -108,3 +110,14 @@ def test_a_run_begins_at_the_adapter_that_it_is_given(tiny_base: Path, few: Mixt
     assert (second / "adapter_model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(ValueError, match=r"checkpoints of a run with another learning_rate: name another folder"):
         run_sft(still.model_copy(update={"learning_rate": 1e-3, "max_steps": 9}), tmp_path / "second", few)
+
+
+def test_a_run_may_end_part_of_the_way_back(tiny_base: Path, few: Mixture, tmp_path: Path) -> None:
+    first = run_sft(config(tiny_base, max_steps=1), tmp_path / "first", few)
+    settings = config(tiny_base, max_steps=1, init=str(first))
+    ends = [run_sft(settings, tmp_path / "whole", few)]
+    ends.append(run_sft(settings.model_copy(update={"mix_init": 0.25}), tmp_path / "mixed", few))
+    start, whole, mixed = (load_file(str(folder / "adapter_model.safetensors")) for folder in (first, *ends))
+    for name, value in whole.items():
+        assert torch.allclose(mixed[name], 0.75 * value + 0.25 * start[name], atol=1e-7)
+    assert any(not torch.equal(mixed[name], value) for name, value in whole.items())
