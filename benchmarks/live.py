@@ -118,16 +118,16 @@ def stream(settings: Settings, bundle: Path, count: int, changes: Sequence[Ready
     """
     with services(settings) as ours, workers(ours, bundle, count) as running:
         began = time.monotonic()
-        _await_ready(running, ours.kafka)
+        await_ready(running, ours.kafka)
         found = Streamed(datetime.now(UTC), round(time.monotonic() - began, 2))
-        _send(ours.kafka, changes)
+        send(ours.kafka, changes)
         with closing(Reader(ours.kafka)) as reader:
             _read(reader, found, len(changes), running, progress)
         found.metrics = [worker.scrape() for worker in running]
         return found
 
 
-def _send(kafka: KafkaSettings, changes: Sequence[Ready]) -> None:
+def send(kafka: KafkaSettings, changes: Sequence[Ready]) -> None:
     """Raises NotDelivered. The producer ends here, before its broker does."""
     producer = ChangeProducer(kafka, kafka.topic(CHANGES))
     for change in changes:
@@ -135,7 +135,7 @@ def _send(kafka: KafkaSettings, changes: Sequence[Ready]) -> None:
     producer.flush()
 
 
-def _await_ready(running: Sequence[LiveWorker], kafka: KafkaSettings) -> None:
+def await_ready(running: Sequence[LiveWorker], kafka: KafkaSettings) -> None:
     """Return once all partitions are owned and every worker has some. Raises WorkerEnded and StreamFailed."""
     patient = Retrying(
         retry=retry_if_exception_type((_NotReady, OSError)), stop=stop_after_delay(READY_SECONDS),

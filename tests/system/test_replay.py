@@ -6,8 +6,10 @@ import gzip
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import orjson
 import pytest
@@ -17,6 +19,7 @@ from schemas import topics
 from schemas.bundle import BundleManifest, load_manifest
 from schemas.decision import MatchDecision, compute_decision_id, standing
 from schemas.events import dumps
+from schemas.label import Label
 from schemas.offer import Offer
 from schemas.policy import decide
 from tests.system.cluster import PATIENCE, Cluster, delete_record, environment_of
@@ -108,6 +111,16 @@ def insert(cluster: Cluster, made: MatchDecision) -> None:
     assert producer.flush(30) == 0
 
 
+def publish_label(cluster: Cluster, made: MatchDecision, verdict: Literal["match", "no_match"]) -> None:
+    said = Label(
+        label_id="l1", pair_id=made.pair_id, first_digest=made.first.digest, second_digest=made.second.digest,
+        verdict=verdict, reviewer="r", labeled_at=datetime.now(UTC),
+    )  # fmt: skip
+    producer = Producer({"bootstrap.servers": cluster.bootstrap, "partitioner": topics.PARTITIONER})
+    producer.produce(cluster.topic(topics.LABELS), key=made.pair_id, value=dumps(said))
+    assert producer.flush(30) == 0
+
+
 def test_what_was_decided_is_judged_again_and_nothing_live_is_touched(
     make_cluster: MakeCluster, newer: Path, tmp_path: Path
 ) -> None:
@@ -142,15 +155,26 @@ def test_what_was_decided_is_judged_again_and_nothing_live_is_touched(
     samesku(cluster, "replay", "--bundle", newer, "--out", every, "--all")
     assert len(lines_of(every)) == len(before)
 
+    # Compared with what stands in the topic itself, and with a person's label from the other one.
+    labelled = next(made for pair, made in found.items() if made.verdict != stands[pair].verdict)
+    publish_label(cluster, labelled, "match")
+    samesku(cluster, "compare", run, "--range", "start..end", "--out", tmp_path / "compared", code=1)
+    told = orjson.loads((tmp_path / "compared" / "compare.json").read_bytes())
+    turned = Counter(f"{stands[pair].verdict}->{made.verdict}" for pair, made in found.items())
+    assert told["flips"]["kinds"] == {kind: count for kind, count in turned.items() if len(set(kind.split("->"))) == 2}
+    assert (told["pairs"]["compared"], told["agreement"]["labelled"]) == (len(found), 1)
+    assert told["verdict"]["beyond"][0] == "min_pairs"
+    assert told["latency"]["pairs"] == len(found)
+
     assert "come out the same" in samesku(cluster, "replay", "--verify", run)
     chunk = next(iter(Folder(run).chunks().values()))
     first, *rest = gzip.decompress(chunk.read_bytes()).splitlines(keepends=True)
     tampered = orjson.loads(first) | {"verdict": "retracted"}
     chunk.write_bytes(gzip.compress(orjson.dumps(tampered, option=orjson.OPT_SORT_KEYS) + b"\n" + b"".join(rest)))
-    told = samesku(cluster, "replay", "--verify", run, code=1)
-    assert "changed since the run ended" in told
-    assert "line 1" in told
-    assert '"retracted"' in told
+    findings = samesku(cluster, "replay", "--verify", run, code=1)
+    assert "changed since the run ended" in findings
+    assert "line 1" in findings
+    assert '"retracted"' in findings
 
 
 def test_a_killed_replay_goes_on_and_ends_as_an_undisturbed_one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -23,7 +24,7 @@ from worker.stream.metrics import Metrics
 from worker.stream.pairs import Basis
 
 A, B, C = offer("a:1"), offer("b:1"), offer("c:1", "sony camera w130")
-OURS = {"bundle": MANIFEST.ref(), "policy_version": POLICY.resolved().version}
+OURS: dict[str, Any] = {"bundle": MANIFEST.ref(), "policy_version": POLICY.resolved().version}
 OLDER = MANIFEST.ref().model_copy(update={"version": "0.9.0", "digest": "0" * 64})
 
 
@@ -55,7 +56,7 @@ def live(redis_url: str) -> Live:
     return Live(redis_url)
 
 
-def old(a: Offer, b: Offer, verdict: str = "no_match", **fields: object) -> MatchDecision:
+def old(a: Offer, b: Offer, verdict: str = "no_match", **fields: Any) -> MatchDecision:
     return about(a, b, verdict, **{"bundle": OLDER, **fields})
 
 
@@ -113,7 +114,7 @@ def test_an_older_version_than_what_stands_is_not_published(live: Live) -> None:
         (OURS, STANDS),
     ],
 )
-def test_what_is_left_alone(live: Live, fields: dict[str, object], reason: str) -> None:
+def test_what_is_left_alone(live: Live, fields: dict[str, Any], reason: str) -> None:
     assert live.publish(old(A, B, **fields)).decisions == []
     assert (live.counts, live.judge.asked) == ({reason: 1}, [])
 
