@@ -45,6 +45,10 @@ MOUNTS = (
     Mount("replay", "Judge what was decided again with another bundle, beside the live workers."),
     Mount("compare", "Compare two replays: flips, rates, labels, latency, and a verdict.", extra="compare"),
     Mount("models", "Register bundles; try, promote and roll back what the workers serve, without a restart."),
+    Mount("why", "Why two offers were matched, rejected, or never compared.", extra="audit"),
+    Mount(
+        "audit", "Keep every decision with all that made it: sink, queries, export, retention, erasure.", extra="audit"
+    ),
     Mount("topics", "Make the topics, or check that they are as they must be."),
     Mount("config", "Show every setting in force and where its value came from."),
     Mount("bundle", "Build the committed student into a bundle that serves."),

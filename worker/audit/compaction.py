@@ -75,16 +75,19 @@ def rewrite(
     *,
     part_rows: int,
     keep: str = "true",
+    dropped: int = 0,
     going: Callable[[], bool] = lambda: True,
 ) -> Segment:
     """Write neighbouring segments again as one, without what was erased and with the rows for which `keep` holds.
 
-    `keep` is an SQL condition on the table's columns. The old files stay; `tidy` removes them.
+    `keep` is an SQL condition on the table's columns, `dropped` how many rows it does not hold for. The old files stay; `tidy` removes them.
     """
     made = Segment(run[0].start, run[-1].end, "json")
     folder = f"{parts_folder(table, partition)}/{made.stem}.{int(time.time() * 1000):013d}{secrets.token_hex(4)}"
     names = [name for segment in run for name in store.files(table, partition, segment)]
     old = {_folder(name) for name in names if _folder(name).startswith(parts_folder(table, partition))}
+    listed = [store.manifest(table, partition, segment) for segment in run]
+    dropped += sum(each.dropped for each in listed if each is not None)
     parts = _Parts(store, table, folder, part_rows)
     try:
         # An erasure that comes while this is written would otherwise be undone by it.
@@ -97,7 +100,7 @@ def rewrite(
                     raise Interrupted
                 parts.write(_blanked(rows, table, erasures))
             parts.close()
-        manifest = Manifest(rows=sum(part.rows for part in parts.done), parts=parts.done)
+        manifest = Manifest(rows=sum(part.rows for part in parts.done), dropped=dropped, parts=parts.done)
         store.folder.write(segment_name(table, partition, made), manifest.model_dump_json().encode())
     except BaseException:
         parts.abandon()

@@ -39,6 +39,21 @@ class Contents:
             row["digest"] for row in self._rows(digests) if row["erased"]
         }
 
+    def of_digests(self, key: str, digests: Collection[str]) -> tuple[dict[str, Offer], set[str]]:
+        """As `get` and `erased`, of contents of one offer: quicker, because the store is sorted by offer."""
+        rows = self._store.rows(OFFERS, "unreadable IS NULL AND (content IS NOT NULL OR erased)", key=key)
+        wanted = {row["digest"]: row for row in rows if row["digest"] in digests}
+        log = self._store.erasures()
+        found = {
+            digest: Offer.model_validate(orjson.loads(row["content"]))
+            for digest, row in wanted.items()
+            if row["content"] is not None
+        }
+        gone = {
+            digest for digest in digests if digest in log.digests or (digest in wanted and wanted[digest]["erased"])
+        }
+        return found, gone - found.keys()
+
     def of_offer(self, key: str) -> list[Row]:
         """Every version of one offer that the store knows, in their order: rows of the table `offers`."""
         rows = self._store.rows(OFFERS, "unreadable IS NULL", key=key)

@@ -41,6 +41,7 @@ class Manifest(BaseModel):
 
     format: int = FORMAT
     rows: int
+    dropped: int = Field(default=0, description="rows that retention has taken out of this range so far")
     parts: list[Part]
 
 

@@ -68,7 +68,15 @@ def _drop(store: AuditStore, table: Table, condition: str, part_rows: int) -> in
             files = store.files(table, partition, segment)
             count = views.count(store, files, condition)
             if count:
-                rewrite(store, table, partition, [segment], part_rows=part_rows, keep=f"({condition}) IS NOT TRUE")
+                rewrite(
+                    store,
+                    table,
+                    partition,
+                    [segment],
+                    part_rows=part_rows,
+                    keep=f"({condition}) IS NOT TRUE",
+                    dropped=count,
+                )
                 dropped += count
         tidy(store, table, partition)
     return dropped

@@ -104,9 +104,14 @@ class AuditStore:
 
     def parts(self, table: Table, partition: int, segment: Segment) -> list[Part] | None:
         """The files of a compacted segment; None for one that is a file itself. Raises FileNotFoundError."""
+        listed = self.manifest(table, partition, segment)
+        return None if listed is None else listed.parts
+
+    def manifest(self, table: Table, partition: int, segment: Segment) -> Manifest | None:
+        """The list of a compacted segment; None for one that is a file itself. Raises FileNotFoundError."""
         if segment.form == "parquet":
             return None
-        return Manifest.model_validate_json(self.folder.read(segment_name(table, partition, segment))).parts
+        return Manifest.model_validate_json(self.folder.read(segment_name(table, partition, segment)))
 
     def files(self, table: Table, partition: int, segment: Segment, key: str | None = None) -> list[str]:
         """Names of a segment's files, in the order of their keys; with `key` those that may hold it."""

@@ -79,8 +79,8 @@ def _create(store: AuditStore) -> None:
 def _log(store: AuditStore, erasures: Erasures) -> None:
     connection = store.connection
     connection.execute(
-        "CREATE OR REPLACE TABLE erasures (erasure_id VARCHAR, offer_key VARCHAR, erased_at TIMESTAMPTZ, erased_by VARCHAR, "
-        "reason VARCHAR, digests VARCHAR[])"
+        "CREATE OR REPLACE TABLE erasures (erasure_id VARCHAR, offer_key VARCHAR, erased_at TIMESTAMPTZ, "
+        "erased_by VARCHAR, reason VARCHAR, digests VARCHAR[])"
     )
     for each in erasures.entries:
         connection.execute(

@@ -53,6 +53,10 @@ class Search(Generations):
             for rows in found
         ]
 
+    def frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
+        """How many offers hold each term, and how many offers there are."""
+        return self._frequencies(sorted(set(terms)))
+
     def _frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         calls = [
             self._call("frequencies", shard, [], self._layout.postings(shard), *terms)

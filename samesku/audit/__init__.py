@@ -1,0 +1,1 @@
+"""`samesku audit`: answers, exports and checks of the audit store."""

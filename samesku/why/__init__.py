@@ -1,0 +1,1 @@
+"""`samesku why`: a pair's history, or why it has none, for a person to read."""
