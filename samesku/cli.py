@@ -52,6 +52,7 @@ MOUNTS = (
     Mount("topics", "Make the topics, or check that they are as they must be."),
     Mount("config", "Show every setting in force and where its value came from."),
     Mount("bundle", "Build the committed student into a bundle that serves."),
+    Mount("incident", "What pairs reported wrong share, what else is like them, and the remedy.", extra="audit"),
     Mount("evaluate", "Measure a bundle on labelled pairs.", extra="train"),
     Mount("suite", "Change held-out listings in known ways and measure what happens to the verdicts.", extra="train"),
     Mount("report", "Write the report card of a bundle.", extra="train"),
