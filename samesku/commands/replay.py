@@ -126,7 +126,7 @@ def _run(
         raise CommandError(f"{error}; once that is mended the same command goes on where it was ({out})") from error
     summary = ended.summary
     console.print(f"{summary['decisions']} decisions in {out} ({ended.run.name})", highlight=False)
-    for title in ("verdicts", "flips", "outcomes_of_last_session"):
+    for title in ("verdicts", "flips", "outcomes"):
         if summary[title]:
             told = ", ".join(f"{key} {value:,}" for key, value in summary[title].items())
             console.print(f"{title.replace('_', ' ')}: {told}", highlight=False)

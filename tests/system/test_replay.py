@@ -238,7 +238,7 @@ def test_publishing_supersedes_what_stands_and_leaves_people_and_newer_versions_
     after = cluster.decisions()
     added = {made.decision_id: made for made in after[len(before) :]}
     stands = standing(after)
-    summary = Folder(tmp_path / "first").summary()["outcomes_of_last_session"]
+    summary = Folder(tmp_path / "first").summary()["outcomes"]
     dead = {pair for pair, made in stood.items() if gone.key in pair.split("#")} & old.keys()
     assert summary["published"] == len(added) == len(old) - len(dead) - (labelled.pair_id not in dead)
     assert summary["offer_gone"] == len(dead)
@@ -266,7 +266,7 @@ def test_publishing_supersedes_what_stands_and_leaves_people_and_newer_versions_
     # Twice adds nothing.
     samesku(cluster, "replay", "--bundle", newer, "--out", tmp_path / "second", "--to", ends, "--publish")
     assert len(cluster.decisions()) == len(after)
-    again = Folder(tmp_path / "second").summary()["outcomes_of_last_session"]
+    again = Folder(tmp_path / "second").summary()["outcomes"]
     assert (again["published"], again["stands_already"]) == (0, len(added))
     assert "come out the same" in samesku(cluster, "replay", "--verify", tmp_path / "first")
     # What is older than what stands is refused, and both are named.
@@ -306,6 +306,7 @@ def test_a_killed_publish_goes_on_and_publishes_nothing_twice(
     added = after[len(before) :]
     assert len(added) == len({made.pair_id for made in added}) == len(standing(before))
     assert {made.decision_id for made in Folder(tmp_path / "run").read()} == {made.decision_id for made in added}
+    assert Folder(tmp_path / "run").summary()["outcomes"]["published"] == len(added)
     assert all(made.rationale is not None for made in Folder(tmp_path / "run").read())
     index = live_index(cluster)
     keys = {key for made in after for key in (made.first.key, made.second.key)}

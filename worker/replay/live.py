@@ -55,7 +55,7 @@ class LivePublisher:
         self._now = now
         self._index = open_index(settings)
         rounds = 1 + settings.stream.recheck_rounds
-        self._publishing = Publishing(self._index, again, run.name, rounds, owns)
+        self._publishing = Publishing(self._index, again, run.name, rounds, owns, self._ours)
         # The slot makes the transactional id, so that a replay fences its own dead predecessor and nobody else.
         kafka = settings.kafka.model_copy(update={"slot": f"replay-{run.name}"})
         metrics, stream = Metrics(), settings.stream

@@ -39,19 +39,21 @@ class Portion:
 
 
 class Publishing:
-    """Judges current versions. `owns(pair)` says whether this bundle decides it under the deployment in force."""
+    """Judges current versions. `owns(pair)` says whether this bundle decides it under the deployment in force,
+    `ours(decision)` whether an earlier session of this very run published it."""
 
     def __init__(
-        self, index: IndexPort, again: Again, name: str, rounds: int, owns: Callable[[str], bool]
-    ) -> None:  # fmt: skip
+        self, index: IndexPort, again: Again, name: str, rounds: int, owns: Callable[[str], bool],
+        ours: Callable[[MatchDecision], bool],
+    ) -> None:  # fmt: skip  # fmt: skip
         self._index = index
         self._again = again
         self._basis = again.basis
-        self._name = name
         # No change of a partition is called so: a worker that settles its own attempt leaves ours alone.
         self._token = f"replay:{name}"
         self._rounds = rounds
         self._owns = owns
+        self._ours = ours
 
     def judge(self, standing: Sequence[MatchDecision], counts: Counter[str]) -> Portion:
         """Judge the pairs of these standing decisions, which are those of now. Nothing is published yet.
@@ -126,8 +128,8 @@ class Publishing:
                 counts[OPERATOR] += 1
                 return False
             if ours and held.policy_version == self._basis.policy.version:
-                counts[STANDS] += 1
-                if held.replay == self._name:
+                counts[PUBLISHED if self._ours(held) else STANDS] += 1
+                if self._ours(held):
                     # Of this run, before it was killed: its mark may still be there.
                     standing = standing_of(held, first.offer, second.offer)
                     portion.settles.append(Settle(first.key, second.key, self._token, standing))

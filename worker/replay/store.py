@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 # SQLite's default limit of bound parameters was 999 for long.
 _ASK = 500
+_OUTCOMES = "outcomes/"
 
 
 class Inputs:
@@ -195,6 +197,18 @@ class Inputs:
 
     def note_fact(self, name: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, orjson.dumps(value)))
+
+    def note_outcomes(self, chunk: int, counts: Mapping[str, int]) -> None:
+        """What became of the items of a chunk; a chunk that is done again replaces what it said before."""
+        self.note_fact(f"{_OUTCOMES}{chunk:09d}", counts)
+        self.commit()
+
+    def outcomes(self) -> Counter[str]:
+        """Of all chunks together."""
+        told: Counter[str] = Counter()
+        for (value,) in self._db.execute("SELECT value FROM facts WHERE name GLOB ?", (f"{_OUTCOMES}*",)):
+            told.update(orjson.loads(value))
+        return told
 
     def sha256(self) -> str:
         """Over everything that determines the result, in canonical order; not over the file, which no one promises."""

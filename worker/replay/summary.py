@@ -10,7 +10,7 @@ from schemas.decision import MatchDecision
 
 
 def summary_of(decisions: Iterable[MatchDecision], counts: Counter[str]) -> dict[str, Any]:
-    """Verdicts and flips of the whole folder; `counts` are what became of the items of the last session."""
+    """Verdicts and flips of the whole folder; `counts` are what became of its items."""
     verdicts, flips, by, total = Counter[str](), Counter[str](), Counter[str](), 0
     for made in decisions:
         total += 1
@@ -23,5 +23,5 @@ def summary_of(decisions: Iterable[MatchDecision], counts: Counter[str]) -> dict
         "verdicts": dict(sorted(verdicts.items())),
         "decided_by": dict(sorted(by.items())),
         "flips": dict(sorted(flips.items())),
-        "outcomes_of_last_session": dict(sorted(counts.items())),
+        "outcomes": dict(sorted(counts.items())),
     }

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,8 @@ from worker.blocking import BlockingSettings, Index
 from worker.replay import log as kafka_log
 from worker.replay.again import Again, pairs_of
 from worker.replay.cache import RememberingJudge
-from worker.replay.events import Pipeline
+from worker.replay.errors import WrongRequest
+from worker.replay.events import Came, Pipeline
 from worker.replay.folder import Asked, Folder, Mode, Run
 from worker.replay.live import LivePublisher
 from worker.replay.offers import OfferSource
@@ -47,6 +48,9 @@ from worker.stream.outputs import Outputs
 from worker.stream.pairs import Basis
 from worker.stream.startup import open_index, utc_now
 from worker.student.judge import Judge
+
+# As long as the settings let a namespace be.
+LONGEST_NAMESPACE = 100
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,8 @@ class Replay:
             if inputs.fact(COMPLETE) is None:
                 self._plan(inputs)
             items = int(inputs.fact(ITEMS))
-            counts: Counter[str] = Counter()
-            for _ in self._chunks(run, inputs, items, counts):
-                pass
-            made = summary_of(self.folder.read(), counts)
+            self._work(run, inputs, items)
+            made = summary_of(self.folder.read(), inputs.outcomes())
             made |= {
                 "name": run.name,
                 "mode": run.asked.mode,
@@ -132,7 +134,8 @@ class Replay:
         """Every chunk judged anew whatever the folder holds, for `--verify`; nothing is written or published."""
         items, counts = int(inputs.fact(ITEMS)), Counter[str]()
         if run.asked.mode == "events":
-            yield from self._events(run, inputs, items, remember=False)
+            for begin, end, came in self._events(run, inputs, items, remember=False):
+                yield begin, end, came.decisions
             return
         again = self.again(run)
         for begin, end in _ranges(items, run.asked.chunk):
@@ -167,31 +170,34 @@ class Replay:
             with_contents = request.mode == "pairs"
             plan_pairs(kafka, inputs, span, request.every, request.sources, with_contents, self._progress)
 
-    def _chunks(self, run: Run, inputs: Inputs, items: int, counts: Counter[str]) -> Iterator[None]:
-        """Do what the folder lacks."""
+    def _work(self, run: Run, inputs: Inputs, items: int) -> None:
+        """Do what the folder lacks, chunk by chunk."""
+        have, size = self.folder.chunks().keys(), run.asked.chunk
         if run.asked.mode == "events":
-            have = self.folder.chunks().keys()
-            for begin, end, made, answers in self._events_with_answers(run, inputs, items, remember=True):
+            for begin, end, came in self._events(run, inputs, items, remember=True):
+                inputs.note_outcomes(begin, Counter(answer.outcome for answer in came.answers))
                 if (begin, end) not in have:
-                    self.folder.write_chunk(begin, end, made, answers)
-                yield
+                    self.folder.write_chunk(begin, end, came.decisions, came.answers)
             return
-        open_ = [each for each in _ranges(items, run.asked.chunk) if each not in self.folder.chunks()]
+        open_ = [each for each in _ranges(items, size) if each not in have]
         self._progress.stage("judging", sum(end - begin for begin, end in open_))
-        if run.asked.mode == "publish":
-            with LivePublisher(
-                self.settings, run, self.again(run), inputs, self._owns, self._progress, self._log, self._now
-            ) as live:
-                for begin, end in open_:
-                    pairs = inputs.pairs(begin, end)
-                    made = [each for part in self._portions(pairs) for each in live.publish(part, counts)]
-                    self.folder.write_chunk(begin, end, made)
-                    yield
-            return
         again = self.again(run)
-        for begin, end in open_:
-            self.folder.write_chunk(begin, end, self._pieces(again, inputs.pairs(begin, end), inputs, counts))
-            yield
+        if run.asked.mode == "pairs":
+            for begin, end in open_:
+                counts: Counter[str] = Counter()
+                made = list(self._pieces(again, inputs.pairs(begin, end), inputs, counts))
+                inputs.note_outcomes(begin, counts)
+                self.folder.write_chunk(begin, end, made)
+            return
+        with LivePublisher(
+            self.settings, run, again, inputs, self._owns, self._progress, self._log, self._now
+        ) as live:  # fmt: skip
+            for begin, end in open_:
+                counts = Counter()
+                pairs = self._portions(inputs.pairs(begin, end))
+                made = [each for part in pairs for each in live.publish(part, counts)]
+                inputs.note_outcomes(begin, counts)
+                self.folder.write_chunk(begin, end, made)
 
     # Pairs
 
@@ -218,15 +224,8 @@ class Replay:
 
     # Events
 
-    def _events(
-        self, run: Run, inputs: Inputs, items: int, remember: bool
-    ) -> Iterator[tuple[int, int, list[MatchDecision]]]:
-        for begin, end, made, _ in self._events_with_answers(run, inputs, items, remember):
-            yield begin, end, made
-
-    def _events_with_answers(
-        self, run: Run, inputs: Inputs, items: int, remember: bool
-    ) -> Iterator[tuple[int, int, list[MatchDecision], Iterable[Any]]]:
+    def _events(self, run: Run, inputs: Inputs, items: int, remember: bool) -> Iterator[tuple[int, int, Came]]:
+        """Every chunk of changes through the pipeline; with `remember` from what the student has said before."""
         index = self.own_index(run.name if remember else f"{run.name}-verify")
         judge = RememberingJudge(self._judge, inputs) if remember else self._judge
         stream, blocking = self.settings.stream, self.settings.blocking
@@ -244,7 +243,7 @@ class Replay:
                 came = pipeline.chunk(inputs.changes(begin, end))
                 inputs.commit()
                 self._progress.advance(end - begin)
-                yield begin, end, came.decisions, came.answers
+                yield begin, end, came
         finally:
             if not (self.request.keep_index and remember):
                 index.purge()
@@ -256,7 +255,10 @@ class Replay:
     def own_index(self, name: str) -> Index:
         """The index of a run over events: the live Redis, another namespace."""
         live = open_index(self.settings)
-        namespace = f"{self.settings.redis.namespace}-replay-{name}"[:100]
+        namespace = f"{self.settings.redis.namespace}-replay-{name}"
+        if len(namespace) > LONGEST_NAMESPACE:
+            # Never shortened: another index's name could come of it, and this one is purged.
+            raise WrongRequest(f"{namespace!r} is longer than {LONGEST_NAMESPACE} characters: give a shorter --name")
         redis = self.settings.redis.model_copy(update={"namespace": namespace})
         return Index(live.client, BlockingSettings.from_sections(self.settings.blocking, redis))
 

@@ -18,7 +18,7 @@ from worker.blocking import BlockingSettings, Index
 from worker.blocking.records import Link
 from worker.replay.again import Again
 from worker.replay.errors import WouldNotStand
-from worker.replay.publishing import GONE, LABEL, MOVED, OPERATOR, OTHERS, STANDS, Portion, Publishing
+from worker.replay.publishing import GONE, LABEL, MOVED, OPERATOR, OTHERS, PUBLISHED, STANDS, Portion, Publishing
 from worker.stream.bench import Bench, seated
 from worker.stream.metrics import Metrics
 from worker.stream.pairs import Basis
@@ -42,7 +42,9 @@ class Live:
         basis = basis or Basis(MANIFEST.ref(), POLICY.resolved())
         log = structlog.get_logger()
         again = Again(Bench(seated(self.judge, basis), Metrics(), log), "r", lambda: NOW + timedelta(hours=1), log)
-        portion = Publishing(self.index, again, "r", 3, lambda pair: owns).judge(standing, self.counts)
+        portion = Publishing(self.index, again, "r", 3, lambda pair: owns, lambda made: made.replay == "r").judge(
+            standing, self.counts
+        )
         self.counts = +self.counts
         return portion
 
@@ -167,7 +169,7 @@ def test_a_killed_session_leaves_no_mark(live: Live) -> None:
     assert not link.pending
     assert link.standing is not None
     assert link.standing.decision_id == made.decision_id
-    assert live.counts[STANDS] == 1
+    assert (live.counts[PUBLISHED], live.counts[STANDS]) == (1, 0)
 
 
 def test_the_mark_of_a_worker_stays(live: Live) -> None:

@@ -75,3 +75,11 @@ def test_what_was_not_committed_is_gone(tmp_path: Path) -> None:
     with Inputs(tmp_path / "inputs.sqlite") as inputs:
         assert inputs.fact("complete") is None
         assert inputs.standing(POOL[0].pair_id) is None
+
+
+def test_a_chunk_that_is_done_again_counts_once() -> None:
+    with Inputs(Path(":memory:")) as inputs:
+        inputs.note_outcomes(0, {"judged": 3, "failed": 1})
+        inputs.note_outcomes(400, {"judged": 2})
+        inputs.note_outcomes(0, {"judged": 4})
+        assert inputs.outcomes() == {"judged": 6}
