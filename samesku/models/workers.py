@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from samesku.errors import CommandError
@@ -19,6 +19,7 @@ from schemas.settings import Settings
 from worker.registry.heartbeat import Serving, read
 from worker.stream.clients import CLIENT_PREFIX, reader_config
 from worker.stream.startup import redis_client
+from worker.stream.transaction import kafka_error
 
 # Seconds between two looks of a wait.
 LOOK_EVERY = 0.5
@@ -47,6 +48,9 @@ def fleet(settings: Settings) -> Fleet:
         asked = admin.describe_consumer_groups([kafka.group_id], request_timeout=kafka.request_timeout_s)
         members = asked[kafka.group_id].result(2 * kafka.request_timeout_s).members
     except KafkaException as error:
+        # Since Kafka 4 a group that never had a member is an error; it has none all the same.
+        if kafka_error(error).code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return Fleet({})
         raise CommandError(f"the group {kafka.group_id} cannot be asked for: {error}") from error
     slots = sorted(
         member.client_id.removeprefix(CLIENT_PREFIX)

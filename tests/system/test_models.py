@@ -351,6 +351,7 @@ def test_a_bundle_whose_file_is_broken_is_not_registered(make_cluster: MakeClust
     with pytest.raises(CommandError, match="is not the file that was exported"):
         operator("promote", str(new_bundle))
     assert operator("list")["bundles"] == []
+    assert operator("show")["workers"] == {}
 
 
 def test_processes_follow_and_start_with_what_is_live(make_cluster: MakeCluster, new_bundle: Path) -> None:
