@@ -54,6 +54,8 @@ def inspect(store: AuditStore) -> Report:
 def _segment(
     store: AuditStore, table: Table, partition: int, segment: Segment, names: list[str], report: Report
 ) -> tuple[int, int]:
+    if not names:
+        return 0, 0
     where = f"{table.name}/{partition} {segment.start}-{segment.end}"
     counted = store.connection.execute(
         f"""SELECT count(*), count(DISTINCT "offset"), min("offset"), max("offset"), count(unreadable),

@@ -20,7 +20,7 @@ from schemas.settings import ConfigError, load_settings
 if TYPE_CHECKING:
     from worker.audit.store import AuditStore
 
-app = typer.Typer(no_args_is_help=True, help="The audit store: every decision with all that made it.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit store: every decision with all that made it.")
 
 Root = Annotated[str | None, typer.Option("--root", help="Folder or URL of the store (audit.root).")]
 
@@ -96,6 +96,7 @@ def compact(
     from rich.progress import track
 
     from worker.audit.compaction import compact as merge
+    from worker.audit.erasing import mend
     from worker.audit.tables import TABLES
 
     with opened(root) as (store, settings):
@@ -108,6 +109,7 @@ def compact(
                 places, description="compacting", console=console, disable=not console.is_terminal, transient=True
             )
         )
+        mend(store, settings.part_rows)
     typer.echo(f"{gone} files fewer in {len(places)} partitions")
 
 

@@ -181,6 +181,8 @@ class _Parts:
 
 def _slices(store: AuditStore, table: Table, names: Sequence[str], keep: str) -> Iterator[pa.Table]:
     """All rows of the files in the order of key and offset, some `SLICE` of them at a time."""
+    if not names:
+        return
     fences = _fences(store, table, names)
     key, connection = f'"{table.key}"', store.connection
     files = sql.reading(store.folder, names)

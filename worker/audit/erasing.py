@@ -52,15 +52,19 @@ def erase(store: AuditStore, offer_key: str, by: str, reason: str, now: datetime
     )  # fmt: skip
     store.folder.write(f"{ERASURES}/{entry.erasure_id}.json", entry.model_dump_json(indent=1).encode())
     done = dict.fromkeys((OFFERS.name, DECISIONS.name), 0)
+    left = 0
     for _ in range(ROUNDS):
-        left = 0
-        for table in (OFFERS, DECISIONS):
-            found = _apply(store, table, part_rows)
-            done[table.name] += found
-            left += found
+        found = mend(store, part_rows)
+        left = sum(found.values())
         if not left:
             break
+        done = {name: count + found[name] for name, count in done.items()}
     return Erased(entry, done[OFFERS.name], done[DECISIONS.name], left)
+
+
+def mend(store: AuditStore, part_rows: int) -> dict[str, int]:
+    """Blank in the files whatever the log says is erased; rows by table that held text until now."""
+    return {table.name: _apply(store, table, part_rows) for table in (OFFERS, DECISIONS)}
 
 
 def remaining(store: AuditStore) -> dict[str, int]:
@@ -105,6 +109,8 @@ def _holding(store: AuditStore, table: Table, partition: int, segment: Segment) 
     else:
         concerned, text = f"key IN ({listed})", "(raw IS NOT NULL OR content IS NOT NULL)"
     files = store.files(table, partition, segment)
+    if not files:
+        return 0
     found = store.connection.execute(
         f"SELECT * FROM {sql.viewing(store.folder, table, files)} WHERE {concerned} AND {text}"
     )

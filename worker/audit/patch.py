@@ -43,4 +43,5 @@ def _same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+    # -0.0 equals 0.0 and is written otherwise.
+    return repr(one) == repr(other) if isinstance(one, float) else bool(one == other)

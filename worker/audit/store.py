@@ -221,6 +221,10 @@ class AuditStore:
             last: tuple[str, int] | None = None
             try:
                 names = self.files(table, partition, segment)
+                if not names:
+                    # Retention has dropped everything of it.
+                    done, delivered = segment.end, []
+                    continue
                 conditions, values = [f"({where})", '"offset" >= ?'], [*parameters, done]
                 for below, key, offset in delivered:
                     conditions.append(f'NOT ("offset" < ? AND ({table.key}, "offset") <= (?, ?))')

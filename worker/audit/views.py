@@ -131,6 +131,8 @@ def _standing(store: AuditStore) -> None:
 
 def count(store: AuditStore, names: Sequence[str], condition: str) -> int:
     """Rows of the files for which a condition on a table's columns holds."""
+    if not names:
+        return 0
     query = f"SELECT count(*) FROM {sql.reading(store.folder, names)} WHERE {condition}"
     found: tuple[Any, ...] | None = store.connection.execute(query).fetchone()
     return int(found[0]) if found else 0
