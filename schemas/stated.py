@@ -31,10 +31,15 @@ _SYNONYMS = {
     "bleu": "blue",
     "azul": "blue",
 }
+COUNTED = (
+    "packs?|pk|pcs|pc|pieces?|count|ct|sets?|stk|units|un|uds|pz|tlg|ea|bx|cs|boxes|bottles|rolls|cans|pairs|items|"
+    "bags|sheets|tubes|cards|refills|cartridges|er[ -]pack|in a box|per box"
+)
+HOLDERS = (
+    "packs?|pk|set|box|case|bag|lot|bundle|carton|tray|multipack|crate|packet|tin|pouch|tub|sleeve|strip|pair|kit|roll"
+)
 _PACK = re.compile(
-    r"\b(\d{1,4})[ -]?(?:packs?|pk|pcs|pc|pieces?|count|ct|set|stk|units|boxes|bottles|rolls|cans|pairs|items|er[ -]pack|"
-    r"in a box|per box)\b|"
-    r"\b(?:packs?|pk|set|box|case|bag|lot|bundle|carton|tray|multipack) of (\d{1,4})\b|"
+    rf"\b(\d{{1,4}})[ -]?(?:{COUNTED})\b|\b(?:{HOLDERS}) of (\d{{1,4}})\b|"
     r"\b(?:qty|quantity|value pack|family pack) (\d{1,4})\b"
 )
 _TWO_PACK = re.compile(r"\b(twin|double|triple)[ -]?pack\b")

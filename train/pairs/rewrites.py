@@ -16,7 +16,7 @@ from schemas.identifiers import codes, measures, normalise_code
 from schemas.offer import Offer
 from schemas.prompt import quotable
 from schemas.rationale import Attribute
-from schemas.stated import COLOURS, colours, packs
+from schemas.stated import COLOURS, COUNTED, HOLDERS, colours, packs
 from schemas.text import clean, unrepeated
 from train.pairs.wordlists import WELL_KNOWN_BRANDS, WordList
 
@@ -53,7 +53,6 @@ _FAMILY = re.compile(
     r"^(?:ddr|gddr|lpddr|usb|pc\d|lga|sata|pcie|hdmi|cat\d|win|mp\d|wifi|mpeg|class|uhs|cl\d|am\d|socket|\d+p$|\d+x|x\d|"
     r"80211|f\d|h26|ipv|bluetooth|mac|office|20[0-2]\d|19\d\d)"
 )
-_PACK_UNITS = "packs?|pk|pcs|pc|pieces?|count|ct|set|stk|units|boxes|bottles|rolls|cans|pairs|items|er[ -]pack"
 _UNITS = "gb tb mb inch mm cm mp w mah ghz mhz oz ml l kg g ft port btu v"
 _CAPACITY_UNITS = frozenset(_UNITS.split())
 _UNIT_FORMS = {
@@ -210,7 +209,7 @@ def _pack_edit(
     if number is None or number != pack_number(other):
         return None
     new = str(rng.choice([size for size in words.pack_sizes if str(size) != number]))
-    before, after = r"\b(?:packs?|pk|set|box|case|bag|lot|bundle|carton|tray|multipack) of ", rf"[ -]?(?:{_PACK_UNITS})\b"
+    before, after = rf"\b(?:{HOLDERS}) of ", rf"[ -]?(?:{COUNTED})\b"
     pattern = re.compile(rf"(?P<before>{before}){number}\b|(?<![\w.]){number}(?P<after>{after})")
 
     def rewritten(match: re.Match[str]) -> str:
