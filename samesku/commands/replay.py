@@ -125,6 +125,8 @@ def _run(
     except _outages() as error:
         raise CommandError(f"{error}; once that is mended the same command goes on where it was ({out})") from error
     summary = ended.summary
+    if ended.before:
+        console.print(f"{out} had ended before; nothing was done")
     console.print(f"{summary['decisions']} decisions in {out} ({ended.run.name})", highlight=False)
     for title in ("verdicts", "flips", "outcomes"):
         if summary[title]:

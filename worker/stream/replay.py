@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,9 @@ class Ended:
 
     run: Run
     manifest: dict[str, Any]
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any]
+    before: bool = False
+    """Whether it had ended already, so that nothing was done."""
 
 
 class Replay:
@@ -107,8 +109,10 @@ class Replay:
         """Begin, or go on, or find that it has ended. Raises ReplayError, and what Kafka and Redis raise."""
         begun = self._clock()
         run = self.folder.open(self._run())
+        if self.request.name not in (None, run.name):
+            raise WrongRequest(f"{self.folder.path} is the folder of {run.name!r}; give another --out, or no --name")
         if self.folder.finished:
-            return Ended(run, self.folder.manifest(), self.folder.summary())
+            return Ended(run, self.folder.manifest(), self.folder.summary(), before=True)
         with Inputs(self.folder.path / FILE) as inputs:
             if inputs.fact(COMPLETE) is None:
                 self._plan(inputs)
@@ -124,7 +128,7 @@ class Replay:
                 "decisions_in_range": inputs.fact(DECISIONS),
                 "contents_missing": inputs.fact(MISSING),
                 "seconds_of_last_session": round(self._clock() - begun, 1),
-                "seconds_judging": round(self._pace.worked, 1),
+                "seconds_working": round(self._pace.worked, 1),
                 "seconds_slept": round(self._pace.slept, 1),
             }
             manifest = self.folder.finish(run, inputs.sha256(), items, made)
@@ -164,11 +168,13 @@ class Replay:
         now = self._now()
         begin, end = parse_point(request.begin, now), parse_point(request.end, now)
         span = kafka_log.resolve(kafka, kafka.topic(topics.CHANGES if events else topics.DECISIONS), begin, end)
+        reading = _Rested(self._progress, self._pace)
+        self._pace.begin()
         if events:
-            plan_events(kafka, inputs, span, self._progress)
+            plan_events(kafka, inputs, span, reading)
         else:
             with_contents = request.mode == "pairs"
-            plan_pairs(kafka, inputs, span, request.every, request.sources, with_contents, self._progress)
+            plan_pairs(kafka, inputs, span, request.every, request.sources, with_contents, reading)
 
     def _work(self, run: Run, inputs: Inputs, items: int) -> None:
         """Do what the folder lacks, chunk by chunk."""
@@ -261,6 +267,22 @@ class Replay:
             raise WrongRequest(f"{namespace!r} is longer than {LONGEST_NAMESPACE} characters: give a shorter --name")
         redis = self.settings.redis.model_copy(update={"namespace": namespace})
         return Index(live.client, BlockingSettings.from_sections(self.settings.blocking, redis))
+
+
+class _Rested:
+    """Progress of a long reading that keeps the pace as well."""
+
+    def __init__(self, progress: Progress, pace: Pace) -> None:
+        self._progress = progress
+        self._pace = pace
+
+    def stage(self, text: str, total: int | None) -> None:
+        self._progress.stage(text, total)
+
+    def advance(self, count: int) -> None:
+        self._progress.advance(count)
+        self._pace.end()
+        self._pace.begin()
 
 
 def _ranges(items: int, size: int) -> Iterator[tuple[int, int]]:
