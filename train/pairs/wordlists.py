@@ -58,13 +58,13 @@ TRAINING = WordList(
         ubiquiti, jvc, sanyo, whirlpool, frigidaire, electrolux, fujitsu, huawei, nokia
     """),
     packs=_entries("""
-        pack of {n}, {n}-pack, {n} pack, set of {n}, {n} pcs, {n}pcs, {n} count, {n} pieces, box of {n},
-        {n}pk, {n}er pack, {n} piece, {n} stk, {n}stk, {n} packs, bag of {n}, lot of {n}, bundle of {n},
-        carton of {n}, tray of {n}, {n} units, {n} in a box, {n} per box, qty {n}, quantity {n}, {n} boxes,
-        {n} bottles, {n} rolls, {n} cans, {n} pairs, {n} items, multipack of {n}, value pack {n}, family pack
-        {n}, pk of {n}, crate of {n}, packet of {n}, tin of {n}, pouch of {n}, tub of {n}, sleeve of {n},
-        strip of {n}, pair of {n}, kit of {n}, roll of {n}, {n} ea, {n} bx, {n} cs, {n} un, {n} tlg, {n} pz,
-        {n} uds, {n} bags, {n} sheets, {n} tubes, {n} cards, {n} refills, {n} cartridges
+        pack of {n}, {n}-pack, {n} pack, set of {n}, {n} pcs, {n}pcs, {n} count, {n} pieces, box of {n}, {n}pk,
+        {n}er pack, {n} piece, {n} stk, {n}stk, {n} packs, bag of {n}, lot of {n}, bundle of {n}, carton of {n},
+        tray of {n}, {n} units, {n} in a box, {n} per box, qty {n}, quantity {n}, {n} boxes, {n} bottles, {n} rolls,
+        {n} cans, {n} pairs, {n} items, multipack of {n}, value pack {n}, family pack {n}, pk of {n}, crate of {n},
+        packet of {n}, tin of {n}, pouch of {n}, tub of {n}, sleeve of {n}, strip of {n}, pair of {n}, kit of {n},
+        roll of {n}, {n} ea, {n} bx, {n} cs, {n} un, {n} tlg, {n} pz, {n} uds, {n} bags, {n} sheets, {n} tubes,
+        {n} cards, {n} refills, {n} cartridges
     """),
     pack_sizes=(2, 3, 4, 5, 6, 10, 11, 12, 14, 20, 30, 36, 40, 48, 50, 60, 72, 100, 144, 200),
     colours=_entries("black, white, red, blue, silver, grey, pink, gold, brown, navy, beige, titanium"),
