@@ -49,7 +49,7 @@ class Standing:
         # A table of places: which decisions stand is worked out once.
         store.settled(
             lambda: store.connection.execute(
-                'CREATE OR REPLACE TEMP TABLE stands AS SELECT pair_id, "partition", "offset" FROM standing'
+                'CREATE OR REPLACE TABLE stands AS SELECT pair_id, "partition", "offset" FROM standing'
             )
         )
 
@@ -66,9 +66,10 @@ class Standing:
             self._cases(f"verdict IN ({named}) AND pair_id NOT IN ({left_out})", f"ORDER BY md5(pair_id) LIMIT {count}")
         )
 
-    def like(self, pattern: Pattern) -> Iterator[Case]:
-        """Every standing decision that meets the pattern, sorted by pair."""
-        for case in self._cases(condition(pattern.conditions)):
+    def like(self, pattern: Pattern, verdicts: Collection[str]) -> Iterator[Case]:
+        """Every standing decision of these verdicts that meets the pattern, sorted by pair."""
+        named = ", ".join(sql.literal(verdict) for verdict in sorted(verdicts)) or "NULL"
+        for case in self._cases(f"verdict IN ({named}) AND {condition(pattern.conditions)}"):
             if pattern.holds(case.traits):
                 yield case
 

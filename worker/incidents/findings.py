@@ -101,7 +101,9 @@ def investigate(
     seen = set(wanted)
     for number, pattern in enumerate(found, 1):
         say(f"looking for what else meets pattern {number}")
-        like = [case for case in standing.like(pattern) if case.made.pair_id not in seen]
+        # The background had the verdicts of the reported pairs, so the pattern says something of these alone.
+        same = {reported[place].made.verdict for place in pattern.covered}
+        like = [case for case in standing.like(pattern, same) if case.made.pair_id not in seen]
         kinds.append(Kind(pattern, tuple(reported[place] for place in pattern.covered), tuple(_costly_first(like))))
         seen |= {case.made.pair_id for case in like}
     covered = {place for pattern in found for place in pattern.covered}

@@ -64,7 +64,7 @@ def content_traits(first: Offer, second: Offer) -> frozenset[Trait]:
             ("pack sizes", _agreement(packs(texts[0]), packs(texts[1]))),
             ("colours", _agreement(colours(texts[0]), colours(texts[1]))),
             ("codes", _agreement(views[0].codes, views[1].codes)),
-            ("measures", _measures(views[0].measures, views[1].measures)),
+            ("measures", _measures(*(_without_packs(seen.measures) for seen in views))),
             ("brand field", _presence(first.brand, second.brand)),
             ("model number", _presence(first.model_number, second.model_number)),
             ("identifiers", identifiers or "say nothing"),
@@ -87,9 +87,11 @@ def _kind(text: str) -> str:
         return "a pack size"
     if colours(text):
         return "a colour"
-    if measures(text):
-        return "a measure"
-    return "a code" if codes(text) else "other words"
+    if codes(text):
+        return "a code"
+    if found := measures(text):
+        return "a measure" if any(char.isalpha() for measure in found for char in measure) else "a bare number"
+    return "other words"
 
 
 def _agreement(a: frozenset[str], b: frozenset[str]) -> str:
@@ -98,6 +100,11 @@ def _agreement(a: frozenset[str], b: frozenset[str]) -> str:
     if a == b:
         return "agree"
     return "agree in part" if a & b else "differ"
+
+
+def _without_packs(found: frozenset[str]) -> frozenset[str]:
+    """A pack size is a measure too, but it has a trait of its own."""
+    return frozenset(measure for measure in found if not packs(measure))
 
 
 def _measures(a: frozenset[str], b: frozenset[str]) -> str:
