@@ -80,7 +80,8 @@ def rewrite(
 ) -> Segment:
     """Write neighbouring segments again as one, without what was erased and with the rows for which `keep` holds.
 
-    `keep` is an SQL condition on the table's columns, `dropped` how many rows it does not hold for. The old files stay; `tidy` removes them.
+    `keep` is an SQL condition on the table's columns, `dropped` how many rows it does not hold for. The old files are
+    removed; what a death in between leaves of them, `tidy` does.
     """
     made = Segment(run[0].start, run[-1].end, "json")
     folder = f"{parts_folder(table, partition)}/{made.stem}.{int(time.time() * 1000):013d}{secrets.token_hex(4)}"
