@@ -17,7 +17,12 @@ def serve(
         str | None,
         typer.Option(help="Name of this worker among its group, stable over restarts (kafka.slot)."),
     ] = None,
-    bundle: Annotated[str | None, typer.Option(help="Folder of a bundle, or 'default' (student.bundle).")] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of a bundle, or 'default' (student.bundle); counts until `samesku models` deploys one."
+        ),
+    ] = None,
 ) -> None:
     """Judge every change of catalog.changes until told to stop."""
     settings = load_settings(overrides={"kafka.slot": slot, "student.bundle": bundle})

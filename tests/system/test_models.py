@@ -371,6 +371,7 @@ def test_processes_follow_and_start_with_what_is_live(make_cluster: MakeCluster,
     cluster.await_answers(2 + cluster.upsert(*offers(2)[:2]))
     assert {made.bundle.version for made in cluster.decisions() if made.deployment} == {"9.0.0"}
     assert late.events("starting")[0]["deployment"] == done["number"]
+    assert late.events("student_bundle_not_used")[0]["bundle"] == str(cluster.bundle)
 
 
 def test_a_command_that_decided_on_an_older_state_is_refused(

@@ -129,6 +129,9 @@ def follow_registry(
         raise StartupRefused(f"{settings.kafka.topic(topics.MODELS)}: {unknown}") from unknown
     terms = Terms(settings.policy, stream.pair_order)
     open_bundle = opener(settings.student.threads or os.cpu_count() or 1, cache_of(settings))
+    if state.number and settings.student.bundle != type(settings.student)().bundle:
+        # Somebody asked for it by name, and gets another one.
+        log.warning("student_bundle_not_used", bundle=settings.student.bundle, deployment=state.number)
     opened = open_first(state, terms, open_bundle, lambda: load_student(settings))
     pulse = Heartbeat(redis_client(settings), settings.redis.namespace, slot, time.monotonic)
     return Switch(reader, opened, terms, open_bundle, pulse, slot, time.monotonic, now or utc_now, metrics, log)
