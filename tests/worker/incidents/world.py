@@ -18,7 +18,7 @@ COLOURS = ("black", "white", "red")
 
 def seen(**verdicts: str) -> dict[str, dict[str, Any]]:
     """All attributes `same` but for the given ones."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in ATTRIBUTES:
         verdict = verdicts.get(name, "same")
         shares = {f"p_{each}": 0.05 for each in ("same", "different", "unknown")} | {f"p_{verdict}": 0.9}
