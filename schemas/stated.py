@@ -38,7 +38,7 @@ COUNTED = (
 HOLDERS = (
     "packs?|pk|set|box|case|bag|lot|bundle|carton|tray|multipack|crate|packet|tin|pouch|tub|sleeve|strip|pair|kit|roll"
 )
-_PACK = re.compile(
+PACK = re.compile(
     rf"\b(\d{{1,4}})[ -]?(?:{COUNTED})\b|\b(?:{HOLDERS}) of (\d{{1,4}})\b|"
     r"\b(?:qty|quantity|value pack|family pack) (\d{1,4})\b"
 )
@@ -55,6 +55,6 @@ def colours(text: str) -> frozenset[str]:
 @lru_cache(maxsize=32_768)
 def packs(text: str) -> frozenset[str]:
     """Pack sizes stated in a clean text, as digits."""
-    found = {match[1] or match[2] or match[3] for match in _PACK.finditer(text)}
+    found = {match[1] or match[2] or match[3] for match in PACK.finditer(text)}
     found |= {_PACK_WORDS[match[1]] for match in _TWO_PACK.finditer(text)}
     return frozenset(found)
