@@ -1,0 +1,219 @@
+"""How large is a decision in the audit store, how fast is `samesku why`, and does either change as the store grows?
+
+    .venv/bin/python -m benchmarks.audit --sizes 1 3 10 --out docs/benchmarks/audit.json
+
+Makes a store of synthetic decisions (millions) in a temporary folder, merges it as a sink and `samesku audit compact`
+would, and asks for random pairs: each time as a new process would, with a new connection and nothing in memory but what
+the operating system keeps of the files. Needs 400 bytes of disk a decision while it runs, and no broker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.audit_making import Catalogue, catalogue, decisions_table, offers_table, pair_of
+from benchmarks.output import add_out, surroundings
+from benchmarks.output import write as write_report
+from schemas.decision import MatchDecision
+from schemas.events import dumps
+from worker.audit.chain import Segment
+from worker.audit.columns import bytes_of, row_of
+from worker.audit.compaction import compact
+from worker.audit.contents import Contents
+from worker.audit.history import history
+from worker.audit.layout import segment_name
+from worker.audit.parquet import writing
+from worker.audit.store import AuditStore
+from worker.audit.tables import DECISIONS, OFFERS
+
+PARTITIONS = 6
+# Decisions of one file before the merge: a busy sink's, merged once or twice.
+FILE = 100_000
+ASKED = 200
+PART_ROWS = 250_000
+# An offer takes part in so many decisions.
+PER_OFFER = 20
+RECENT = 12
+"""Files of a partition that a sink has written since the last merge, of `RECENT_ROWS` decisions each."""
+RECENT_ROWS = 1_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=float, nargs="+", default=[1.0], help="millions of decisions")
+    parser.add_argument("--folder", type=Path, help="where the stores are made; default: a temporary folder")
+    add_out(parser)
+    parser.add_argument("--seed", type=int, default=5)
+    arguments = parser.parse_args()
+    results = []
+    facts = surroundings("audit")
+    for size in arguments.sizes:
+        with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="audit-") as root:
+            results.append(measure(Path(root), int(size * 1_000_000), arguments.seed))
+        sys.stderr.write(f"{orjson.dumps(results[-1]).decode()}\n")
+        write_report(report(results, facts), arguments.out)
+    if not arguments.out:
+        print(orjson.dumps(report(results, facts), option=orjson.OPT_INDENT_2).decode())
+
+
+def report(results: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "partitions": PARTITIONS, "part_rows": PART_ROWS, "stores": results}
+
+
+def measure(root: Path, total: int, seed: int) -> dict[str, Any]:
+    """Make one store and ask it."""
+    began = time.perf_counter()
+    store = AuditStore(str(root), memory_mb=1_024)
+    store.claim({"match.decisions": "benchmark"})
+    made = catalogue(max(1_000, total // PER_OFFER))
+    fill(store, made, total)
+    filled = time.perf_counter()
+    for table in (DECISIONS, OFFERS):
+        for partition in store.partitions(table):
+            compact(store, table, partition, fan=8, part_rows=PART_ROWS, full=True)
+    merged = time.perf_counter()
+    size = folder_bytes(root / "decisions")
+    contents = folder_bytes(root / "offers")
+    recent(store, made, total)
+    chance = random.Random(seed)
+    pairs = [pair_at(made, chance.randrange(int(total * 0.5)), total) for _ in range(ASKED)]
+    return {
+        "decisions": total, "offers": len(made.keys),
+        "bytes_per_decision": round(size / total, 1), "bytes_of_json": json_bytes(store, pairs),
+        "bytes_per_content": round(contents / len(made.keys), 1), "files": len(store.all_files(DECISIONS)),
+        "generate_s": round(filled - began, 1), "compact_s": round(merged - filled, 1),
+        "compact_rows_per_s": round(total / (merged - filled)),
+        "why_ms": latency(lambda a, b: history(AuditStore(str(root)), a, b), pairs),
+        "why_never_compared_ms": latency(
+            lambda a, b: history(AuditStore(str(root)), a, b), [(a, f"{b}x") for a, b in pairs[:50]]
+        ),
+        "contents_by_digest_ms": latency(
+            lambda a, b: Contents(str(root)).get(list(made.digests[:2])), pairs[:20]
+        ),
+        "command_s": command_seconds(root, pairs[:5]),
+        "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }  # fmt: skip
+
+
+def fill(store: AuditStore, made: Catalogue, total: int) -> None:
+    """Everything but the recent files, in files of `FILE` decisions."""
+    each = total // PARTITIONS
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("making decisions", total=total)
+        for partition in range(PARTITIONS):
+            # All decisions of a pair lie in one partition, as its key makes them.
+            numbers = numbers_of(partition, total)
+            for start in range(0, each, FILE):
+                part = numbers[start : start + FILE]
+                rows = decisions_table(made, part, partition, total)
+                offsets = np.arange(start, start + len(part))
+                rows = rows.set_column(1, "offset", renumbered(rows, part, offsets))
+                write(store, DECISIONS, partition, Segment(start, start + len(part)), rows)
+                progress.advance(task, len(part))
+            offers = np.arange(partition, len(made.keys), PARTITIONS)
+            write(store, OFFERS, partition, Segment(0, len(offers)), offers_table(made, offers, partition))
+
+
+def numbers_of(partition: int, total: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Numbers of the decisions in a partition: both judgements of a pair are in the same."""
+    numbers: np.ndarray[Any, np.dtype[np.int64]] = np.arange(total)
+    found: np.ndarray[Any, np.dtype[np.int64]] = numbers[pair_of(numbers, total) % PARTITIONS == partition][: total // PARTITIONS]
+    return found
+
+
+def renumbered(rows: Any, numbers: Any, offsets: Any) -> Any:
+    """Offsets without holes, in place of the decisions' numbers."""
+    import pyarrow as pa
+
+    places = np.searchsorted(numbers, rows.column("offset").to_numpy())
+    return pa.array(offsets[places])
+
+
+def recent(store: AuditStore, made: Catalogue, total: int) -> None:
+    """Small files after the merged run, as they lie there between two merges."""
+    for partition in range(PARTITIONS):
+        end = store.end(DECISIONS, partition)
+        for number in range(RECENT):
+            start = end + number * RECENT_ROWS
+            part = numbers_of(partition, total)[number * RECENT_ROWS : (number + 1) * RECENT_ROWS]
+            rows = decisions_table(made, part, partition, total)
+            offsets = np.arange(start, start + len(part))
+            rows = rows.set_column(1, "offset", renumbered(rows, part, offsets))
+            write(store, DECISIONS, partition, Segment(start, start + len(part)), rows)
+
+
+def write(store: AuditStore, table: Any, partition: int, segment: Segment, rows: Any) -> None:
+    with store.folder.creating(segment_name(table, partition, segment)) as out, writing(table, out) as writer:
+        writer.write(rows)
+
+
+def pair_at(made: Catalogue, number: int, total: int) -> tuple[str, str]:
+    """Both offers of a decision."""
+    rows = decisions_table(made, np.array([number]), 0, total)
+    first, second = rows.column("pair_id")[0].as_py().split("#")
+    return first, second
+
+
+def json_bytes(store: AuditStore, pairs: list[tuple[str, str]]) -> float:
+    """Mean bytes of the published events; each is proved to be one, and to be what its row gives back."""
+    sizes = []
+    for a, b in pairs[:20]:
+        for row in store.pair(f"{a}#{b}"):
+            data = bytes_of(row)
+            assert dumps(MatchDecision.model_validate_json(data)) == data
+            assert bytes_of(row_of(data)) == data
+            sizes.append(len(data))
+    return round(statistics.fmean(sizes), 1)
+
+
+def latency(ask: Callable[[str, str], Any], pairs: list[tuple[str, str]]) -> dict[str, float]:
+    """Milliseconds of each question: quantiles, and the very first."""
+    times = []
+    for a, b in pairs:
+        gc.collect()
+        began = time.perf_counter()
+        ask(a, b)
+        times.append(1_000 * (time.perf_counter() - began))
+    cuts = statistics.quantiles(times, n=100)
+    return {
+        "first": round(times[0], 1), "p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1),
+        "max": round(max(times), 1), "asked": len(times),
+    }  # fmt: skip
+
+
+def command_seconds(root: Path, pairs: list[tuple[str, str]]) -> dict[str, float]:
+    """Seconds of the whole command, Python's start and imports included."""
+    times = []
+    for a, b in pairs:
+        began = time.perf_counter()
+        subprocess.run(
+            [Path(sys.executable).with_name("samesku"), "why", a, b, "--stored-only"],
+            env={**os.environ, "SAMESKU_AUDIT__ROOT": str(root)}, check=True, capture_output=True,
+        )  # fmt: skip
+        times.append(time.perf_counter() - began)
+    return {"median": round(statistics.median(times), 2), "max": round(max(times), 2)}
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    main()
