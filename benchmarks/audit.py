@@ -25,10 +25,11 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.audit_making import Catalogue, catalogue, decisions_table, offers_table, pair_of
+from benchmarks.audit_making import Catalogue, Numbers, catalogue, decisions_table, offers_table, partitions_of
 from benchmarks.output import add_out, surroundings
 from benchmarks.output import write as write_report
 from schemas.decision import MatchDecision
@@ -44,15 +45,15 @@ from worker.audit.store import AuditStore
 from worker.audit.tables import DECISIONS, OFFERS
 
 PARTITIONS = 6
-# Decisions of one file before the merge: a busy sink's, merged once or twice.
-FILE = 100_000
+# Decisions of one flush over all partitions.
+CHUNK = 200_000
 ASKED = 200
 PART_ROWS = 250_000
 # An offer takes part in so many decisions.
 PER_OFFER = 20
 RECENT = 12
-"""Files of a partition that a sink has written since the last merge, of `RECENT_ROWS` decisions each."""
-RECENT_ROWS = 1_000
+"""Flushes since the last merge, of `RECENT_ROWS` decisions over all partitions each."""
+RECENT_ROWS = 6_000
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def measure(root: Path, total: int, seed: int) -> dict[str, Any]:
     """Make one store and ask it."""
     began = time.perf_counter()
     store = AuditStore(str(root), memory_mb=1_024)
-    store.claim({"match.decisions": "benchmark"})
+    store.claim({"match.decisions": "benchmark"}, {"decisions": PARTITIONS, "offers": PARTITIONS})
     made = catalogue(max(1_000, total // PER_OFFER))
     fill(store, made, total)
     filled = time.perf_counter()
@@ -91,7 +92,8 @@ def measure(root: Path, total: int, seed: int) -> dict[str, Any]:
     merged = time.perf_counter()
     size = folder_bytes(root / "decisions")
     contents = folder_bytes(root / "offers")
-    recent(store, made, total)
+    for number in range(RECENT):
+        flush(store, made, np.arange(number, total, total // RECENT_ROWS), total)
     chance = random.Random(seed)
     pairs = [pair_at(made, chance.randrange(int(total * 0.5)), total) for _ in range(ASKED)]
     return {
@@ -113,50 +115,30 @@ def measure(root: Path, total: int, seed: int) -> dict[str, Any]:
 
 
 def fill(store: AuditStore, made: Catalogue, total: int) -> None:
-    """Everything but the recent files, in files of `FILE` decisions."""
-    each = total // PARTITIONS
+    """All decisions in order of time, as a sink would have written them, and the contents."""
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("making decisions", total=total)
-        for partition in range(PARTITIONS):
-            # All decisions of a pair lie in one partition, as its key makes them.
-            numbers = numbers_of(partition, total)
-            for start in range(0, each, FILE):
-                part = numbers[start : start + FILE]
-                rows = decisions_table(made, part, partition, total)
-                offsets = np.arange(start, start + len(part))
-                rows = rows.set_column(1, "offset", renumbered(rows, part, offsets))
-                write(store, DECISIONS, partition, Segment(start, start + len(part)), rows)
-                progress.advance(task, len(part))
-            offers = np.arange(partition, len(made.keys), PARTITIONS)
-            write(store, OFFERS, partition, Segment(0, len(offers)), offers_table(made, offers, partition))
-
-
-def numbers_of(partition: int, total: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Numbers of the decisions in a partition: both judgements of a pair are in the same."""
-    numbers: np.ndarray[Any, np.dtype[np.int64]] = np.arange(total)
-    found: np.ndarray[Any, np.dtype[np.int64]] = numbers[pair_of(numbers, total) % PARTITIONS == partition][: total // PARTITIONS]
-    return found
-
-
-def renumbered(rows: Any, numbers: Any, offsets: Any) -> Any:
-    """Offsets without holes, in place of the decisions' numbers."""
-    import pyarrow as pa
-
-    places = np.searchsorted(numbers, rows.column("offset").to_numpy())
-    return pa.array(offsets[places])
-
-
-def recent(store: AuditStore, made: Catalogue, total: int) -> None:
-    """Small files after the merged run, as they lie there between two merges."""
+        for start in range(0, total, CHUNK):
+            flush(store, made, np.arange(start, min(total, start + CHUNK)), total)
+            progress.advance(task, CHUNK)
+    places = partitions_of(pa.array(made.keys, pa.string()), PARTITIONS)
     for partition in range(PARTITIONS):
-        end = store.end(DECISIONS, partition)
-        for number in range(RECENT):
-            start = end + number * RECENT_ROWS
-            part = numbers_of(partition, total)[number * RECENT_ROWS : (number + 1) * RECENT_ROWS]
-            rows = decisions_table(made, part, partition, total)
-            offsets = np.arange(start, start + len(part))
-            rows = rows.set_column(1, "offset", renumbered(rows, part, offsets))
-            write(store, DECISIONS, partition, Segment(start, start + len(part)), rows)
+        numbers = np.flatnonzero(places == partition)
+        write(store, OFFERS, partition, Segment(0, len(numbers)), offers_table(made, numbers, partition))
+
+
+def flush(store: AuditStore, made: Catalogue, numbers: Numbers, total: int) -> None:
+    """One file a partition of these decisions, each in the partition of its pair."""
+    rows = decisions_table(made, numbers, total)
+    places = partitions_of(rows.column("pair_id").combine_chunks(), PARTITIONS)
+    for partition in range(PARTITIONS):
+        part = rows.filter(pa.array(places == partition))
+        start = store.end(DECISIONS, partition)
+        # Offsets without holes, in the order of the decisions' numbers.
+        offsets = start + np.argsort(np.argsort(part.column("offset").to_numpy()))
+        part = part.set_column(1, "offset", pa.array(offsets))
+        part = part.set_column(0, "partition", pa.array(np.full(part.num_rows, partition, np.int32)))
+        write(store, DECISIONS, partition, Segment(start, start + part.num_rows), part)
 
 
 def write(store: AuditStore, table: Any, partition: int, segment: Segment, rows: Any) -> None:
@@ -166,7 +148,7 @@ def write(store: AuditStore, table: Any, partition: int, segment: Segment, rows:
 
 def pair_at(made: Catalogue, number: int, total: int) -> tuple[str, str]:
     """Both offers of a decision."""
-    rows = decisions_table(made, np.array([number]), 0, total)
+    rows = decisions_table(made, np.array([number]), total)
     first, second = rows.column("pair_id")[0].as_py().split("#")
     return first, second
 

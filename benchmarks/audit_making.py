@@ -23,6 +23,7 @@ from worker.audit.tables import DECISIONS, OFFERS
 BRANDS = ("Sony", "Canon", "Panasonic", "Bose", "LG", "Samsung", "Philips", "Nikon", "Garmin", "Logitech", "Epson")
 NOUNS = ("Digital Camera", "Home Theater System", "Headphones", "Microwave Oven", "LCD Television", "Ink Cartridge")
 COLOURS = ("Black", "Silver", "White", "Red", "Blue", "Titanium")
+Numbers = npt.NDArray[np.int64]
 # Microseconds of 2026-01-01, and how many decisions a second the years hold.
 BEGAN_US = 1_767_225_600_000_000
 PER_SECOND = 4
@@ -59,7 +60,7 @@ def catalogue(count: int, seed: int = 1) -> Catalogue:
     return Catalogue(np.array(keys, dtype=object), hashes(count), np.array(titles, dtype=object))
 
 
-def offers_table(made: Catalogue, numbers: npt.NDArray[np.int64], partition: int) -> pa.Table:
+def offers_table(made: Catalogue, numbers: Numbers, partition: int) -> pa.Table:
     """Their contents as rows of the table `offers`, in its order."""
     contents = [
         orjson.dumps(
@@ -83,13 +84,13 @@ def offers_table(made: Catalogue, numbers: npt.NDArray[np.int64], partition: int
     return _table(OFFERS.schema, rows).sort_by("key")
 
 
-def times(offsets: npt.NDArray[np.int64], unit: int) -> npt.NDArray[np.int64]:
+def times(offsets: Numbers, unit: int) -> Numbers:
     """Times of events in units of so many microseconds."""
     return (BEGAN_US + offsets * (1_000_000 // PER_SECOND)) // unit
 
 
-def decisions_table(made: Catalogue, numbers: npt.NDArray[np.int64], partition: int, total: int) -> pa.Table:
-    """Decisions with these numbers (of `total`) as rows of the table `decisions`, in its order.
+def decisions_table(made: Catalogue, numbers: Numbers, total: int) -> pa.Table:
+    """Decisions with these numbers (of `total`) as rows of the table `decisions`, in its order; its offsets are those numbers.
 
     Which pair and side a number means follows from it alone, so that the second judgement of a pair finds the first.
     """
@@ -112,20 +113,21 @@ def decisions_table(made: Catalogue, numbers: npt.NDArray[np.int64], partition: 
     bundles = (("0.2.0", hashes(1)[0]), ("0.3.0", hashes(1)[0]), ("0.4.0", hashes(1)[0]))
     offsets = numbers
     rows: dict[str, Any] = {
-        "partition": np.full(count, partition, np.int32), "offset": offsets, "published_at": times(offsets, 1_000),
+        "partition": np.zeros(count, np.int32), "offset": offsets, "published_at": times(offsets, 1_000),
         "schema_version": _same("1.0", count), "decision_id": hashes(count),
         "pair_id": made.keys[low] + "#" + made.keys[high], "query_first": first,
         "first_version": low + later, "first_digest": made.digests[low],
         "second_version": high + later, "second_digest": made.digests[high], "verdict": verdict,
         "probability": probability, "logit": logits, "reasons": _reasons(verdict),
-        "previous_verdict": pc.if_else(pa.array(later), "no_match", pa.scalar(None, pa.string())), "decided_by": _same("student", count),
+        "previous_verdict": pc.if_else(pa.array(later), "no_match", pa.scalar(None, pa.string())),
+        "decided_by": _same("student", count),
         "bundle_name": _same("samesku-135m", count), "bundle_version": np.array([b[0] for b in bundles])[which],
         "bundle_digest": np.array([b[1] for b in bundles])[which],
         "bundle_built_at": np.full(count, BEGAN_US), "prompt_version": _same("3", count),
         "grammar_version": _same("2", count), "policy_version": _same("5be0ab12cd34", count),
         "candidate_rank": numbers % CHANGE, "candidate_score": np.round(chance.gamma(9, 4, count) * 2**20) / 2**20,
         "linked": np.asarray(later), "source_topic": _same("catalog.changes", count),
-        "source_partition": np.full(count, partition), "source_offset": offsets // CHANGE,
+        "source_partition": query % 6, "source_offset": offsets // CHANGE,
         "decided_at": times(offsets, 1) + chance.integers(0, 1_000, count),
         "match_threshold": np.full(count, 0.5137), "review_low": np.full(count, 0.4),
         "review_high": np.full(count, 0.6),
@@ -145,10 +147,29 @@ def decisions_table(made: Catalogue, numbers: npt.NDArray[np.int64], partition: 
     return _table(DECISIONS.schema, rows).sort_by([("pair_id", "ascending"), ("offset", "ascending")])
 
 
-def pair_of(numbers: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
+def pair_of(numbers: Numbers, total: int) -> Numbers:
     """Which pair a decision is about: each of the first half once, then again, in the same order."""
     half = int(total * AGAIN)
     return np.where(numbers < half, numbers, numbers - half)
+
+
+def partitions_of(keys: pa.Array, count: int) -> Numbers:
+    """`schemas.partitioner.partition_of` of many keys at once."""
+    lengths = pc.binary_length(keys).to_numpy().astype(np.uint32)
+    widest = -(-int(lengths.max()) // 4) * 4
+    padded = keys.cast(pa.binary()).to_pylist()
+    words = np.frombuffer(b"".join(each.ljust(widest, b"\0") for each in padded), np.uint32).reshape(len(keys), -1)
+    multiplier = np.uint32(0x5BD1E995)
+    value = np.uint32(0x9747B28C) ^ lengths
+    for place in range(words.shape[1]):
+        word = words[:, place] * multiplier
+        word = (word ^ word >> np.uint32(24)) * multiplier
+        value = np.where(place < lengths // 4, value * multiplier ^ word, value)
+    tail = words[np.arange(len(keys)), np.minimum(lengths // 4, words.shape[1] - 1)]
+    value = np.where(lengths % 4 > 0, (value ^ tail) * multiplier, value)
+    value = (value ^ value >> np.uint32(13)) * multiplier
+    found: Numbers = (value ^ value >> np.uint32(15)).astype(np.int64) & 0x7FFFFFFF
+    return found % count
 
 
 def _attributes(chance: np.random.Generator, count: int, probability: npt.NDArray[np.float64]) -> dict[str, Any]:

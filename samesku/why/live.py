@@ -12,11 +12,11 @@ import redis
 from pydantic import ValidationError
 
 from samesku.matches.log import Bounds, LogUnreadable, as_bytes, bounds, read_messages
-from samesku.partitioning import partition_of
 from schemas.answer import Answer
 from schemas.decision import MatchDecision
 from schemas.events import EventError
 from schemas.offer import Offer, split_pair
+from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import ANSWERS, DECISIONS
 from worker.audit.absence import Absence, absence, known_offers

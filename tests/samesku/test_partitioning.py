@@ -9,8 +9,9 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from samesku.commands.topics import app
-from samesku.partitioning import murmur2, partition_of, sample_topic
+from samesku.partitioning import sample_topic
 from samesku.topics import TopicAdmin
+from schemas.partitioner import partition_of
 from schemas.topics import CHANGES, PARTITIONER, topic_specs
 
 PARTITIONS = 6
@@ -31,22 +32,6 @@ def produce(kafka: str, topic: str, partitioner: str, keys: list[bytes | None]) 
     for key in keys:
         producer.produce(topic, b"{}", key)
     assert producer.flush(SECONDS) == 0
-
-
-@pytest.mark.parametrize(
-    ("key", "signed"),
-    [
-        # From Kafka's own UtilsTest.testMurmur2.
-        (b"21", -973932308),
-        (b"foobar", -790332482),
-        (b"a-little-bit-long-string", -985981536),
-        (b"a-little-bit-longer-string", -1486304829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
-        (b"abc", 479470107),
-    ],
-)
-def test_murmur2_is_javas(key: bytes, signed: int) -> None:
-    assert murmur2(key) == signed % 2**32
 
 
 def test_records_lie_where_librdkafkas_murmur2_puts_them(kafka: str, prefix: str) -> None:

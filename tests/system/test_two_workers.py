@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from samesku.partitioning import murmur2
 from schemas.columns import offer_from_record
 from schemas.decision import MatchDecision, standing
 from schemas.offer import Offer, pair_id
+from schemas.partitioner import murmur2
 from tests.system.cluster import Cluster, by_position, change_record, delete_record
 from tests.system.conftest import MakeCluster
 from worker.student.student import Student

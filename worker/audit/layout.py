@@ -52,6 +52,12 @@ class StoreInfo(BaseModel):
 
     format: int = FORMAT
     topics: dict[str, str] = Field(default_factory=dict)
+    counts: dict[str, list[int]] = Field(
+        default_factory=dict, description="table -> all numbers of partitions that its topic has had"
+    )
+    misplaced: list[str] = Field(
+        default_factory=list, description="tables with records elsewhere than where their key belongs"
+    )
 
 
 def partition_folder(table: Table, partition: int) -> str:

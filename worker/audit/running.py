@@ -59,13 +59,13 @@ def build_sink(settings: Settings, metrics: Metrics, log: Log) -> Sink:
     backoff = (stream.backoff_initial_s, stream.backoff_max_s)
     topics = {table.name: kafka.topic(table.topic) for table in TABLES.values()}
     at_start = Patience(time.sleep, time.monotonic, metrics, log, *backoff)
-    ids = at_start.call(lambda: topic_ids(kafka, list(topics.values())))
+    found = at_start.call(lambda: look_up(kafka, topics))
 
     def store() -> AuditStore:
         return AuditStore(audit.root, memory_mb=audit.memory_mb, threads=audit.threads)
 
     own = store()
-    own.claim(ids)
+    own.claim({topics[name]: topic_id for name, (topic_id, _) in found.items()}, {n: c for n, (_, c) in found.items()})
 
     def consumer(error_cb: Callable[[KafkaError], None]) -> Consumer:
         return Consumer({**sink_config(kafka, audit.group_id), "error_cb": error_cb})
@@ -83,8 +83,12 @@ def sink_config(kafka: KafkaSettings, group_id: str) -> dict[str, Any]:
     return {**consumer_config(kafka), "group.id": group_id, "client.id": f"{group_id}-{kafka.slot}"}
 
 
-def topic_ids(kafka: KafkaSettings, names: list[str]) -> dict[str, str]:
-    """The ids of topics by name: a topic that is made anew has another. Raises StartupRefused and Unavailable."""
+def look_up(kafka: KafkaSettings, topics: dict[str, str]) -> dict[str, tuple[str, int]]:
+    """Id (a topic that is made anew has another) and number of partitions of each table's topic, by table.
+
+    Raises StartupRefused and Unavailable.
+    """
+    names = list(topics.values())
     admin = AdminClient(reader_config(kafka))
     try:
         found = admin.list_topics(timeout=ASK_TIMEOUT).topics
@@ -92,7 +96,10 @@ def topic_ids(kafka: KafkaSettings, names: list[str]) -> dict[str, str]:
         if missing:
             raise StartupRefused(f"topics are missing: {', '.join(missing)}; make them with `samesku topics apply`")
         described: Any = admin.describe_topics(TopicCollection(names), request_timeout=ASK_TIMEOUT)
-        return {name: str(described[name].result(2 * ASK_TIMEOUT).topic_id) for name in names}
+        return {
+            table: (str(described[name].result(2 * ASK_TIMEOUT).topic_id), len(found[name].partitions))
+            for table, name in topics.items()
+        }
     except KafkaException as exception:
         error = kafka_error(exception)
         raise Unavailable("kafka", f"{error.name()}: {error.str()}") from exception

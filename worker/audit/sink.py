@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.partitioner import partition_of
 from worker.audit.buffers import Buffer, Buffers
 from worker.audit.columns import Row
 from worker.audit.errors import AuditError
@@ -32,6 +33,7 @@ from worker.stream.metrics import (
     WAITING,
     Metrics,
 )
+from worker.stream.records import Record
 from worker.stream.session import ASK_TIMEOUT, as_record
 
 T = TypeVar("T")
@@ -64,6 +66,8 @@ class Sink:
     ) -> None:
         self._store = store
         self._tables: dict[str, Table] = {topics[table.name]: table for table in TABLES.values()}
+        self._counts = store.info().counts
+        self._strays = set(store.info().misplaced)
         self._buffers = buffers
         self._merger = merger
         self._clock = clock
@@ -158,6 +162,7 @@ class Sink:
                     bad[record.offset] = str(row["unreadable"]).partition(":")[0]
                 yield row
 
+        self._check_places(table, records)
         self._patience.call(lambda: self._stored(lambda: self._store.append(table, partition, start, upto, rows())))
         self._metrics.observe(AUDIT_FLUSH_SECONDS, self._clock() - began)
         self._metrics.add(AUDIT_RECORDS, len(records), table=table.name)
@@ -169,6 +174,16 @@ class Sink:
         self._note_lag(table)
         if self._merger is not None:
             self._merger.ask(table, partition)
+
+    def _check_places(self, table: Table, records: Sequence[Record]) -> None:
+        """Look-ups rely on a key's records lying in the key's partition; the store is told when they do not."""
+        counts = self._counts.get(table.name, ())
+        for record in records if table.name not in self._strays else ():
+            if all(partition_of(record.key or b"", count) != record.partition for count in counts):
+                self._strays.add(table.name)
+                self._patience.call(lambda: self._stored(lambda: self._store.misplaced(table)))
+                self._log.warning("misplaced", table=table.name, record=str(record))
+                return
 
     def _stored_end(self, table: Table, partition: int) -> int:
         """Where the files of a partition end, once the store can be asked."""

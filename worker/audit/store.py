@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from schemas.decision import MatchDecision
+from schemas.partitioner import partition_of as partition_for
 from worker.audit import sql
 from worker.audit.chain import Segment, chain, end_of, segment_of
 from worker.audit.columns import Row, bytes_of
@@ -70,20 +71,45 @@ class AuditStore:
             raise AuditError(f"{self.folder.root} has format {found.format}; this code reads {FORMAT}")
         return found
 
-    def claim(self, topics: dict[str, str]) -> None:
-        """Bind the store to these topics (full name -> id), making it if there is none. Raises ForeignTopic."""
+    def claim(self, topics: dict[str, str], counts: dict[str, int] | None = None) -> None:
+        """Bind the store to these topics (full name -> id), making it if there is none. Raises ForeignTopic.
+
+        `counts` are the numbers of partitions by table. With them a look-up by key opens one partition's files only.
+        """
         try:
-            held = self.info().topics
+            info = self.info()
         except NoStore:
-            held = {}
+            info = StoreInfo()
+        held = info.topics
         for name, topic_id in topics.items():
             if held.get(name, topic_id) != topic_id:
                 raise ForeignTopic(
                     f"{self.folder.root} holds {name} as topic {held[name]}, the broker's is {topic_id}: the topic was "
                     "made anew, and its offsets mean other records. Give audit.root another folder"
                 )
-        if topics.items() - held.items():
-            self.folder.write(STORE, StoreInfo(topics={**held, **topics}).model_dump_json(indent=1).encode())
+        seen = {
+            **info.counts,
+            **{name: sorted({*info.counts.get(name, ()), count}) for name, count in (counts or {}).items()},
+        }
+        self._note(info, info.model_copy(update={"topics": {**held, **topics}, "counts": seen}))
+
+    def misplaced(self, table: Table) -> None:
+        """A producer does not partition as ours do: from now on a look-up by key opens every partition's files."""
+        info = self.info()
+        self._note(info, info.model_copy(update={"misplaced": sorted({*info.misplaced, table.name})}))
+
+    def _note(self, before: StoreInfo, after: StoreInfo) -> None:
+        if after != before:
+            self.folder.write(STORE, after.model_dump_json(indent=1).encode())
+
+    def partitions_of(self, table: Table, key: str) -> list[int]:
+        """The partitions in which a key's rows may lie."""
+        every = self.partitions(table)
+        info = self.info()
+        counts = info.counts.get(table.name)
+        if not counts or table.name in info.misplaced:
+            return every
+        return [number for number in every if number in {partition_for(key.encode(), count) for count in counts}]
 
     def partitions(self, table: Table) -> list[int]:
         found = (partition_of(name) for name in self.folder.names(table.name))
@@ -124,7 +150,7 @@ class AuditStore:
         """Names of all files that count. Raises FileNotFoundError when one is replaced meanwhile."""
         return [
             name
-            for partition in self.partitions(table)
+            for partition in (self.partitions(table) if key is None else self.partitions_of(table, key))
             for segment in self.path(table, partition)
             for name in self.files(table, partition, segment, key)
         ]
