@@ -24,7 +24,7 @@ from train.rationales.verdicts import Targets
 PARTNER_SHARE = 1 / 3
 # Edited pairs of each kind, relative to the others: pack sizes are rare in the data and stated in many ways.
 WEIGHTS: dict[EditKind, float] = {
-    "brand": 1.0, "model": 1.0, "pack": 3.0, "colour": 1.0, "capacity": 1.0, "edition": 1.0,
+    "brand": 1.0, "model": 1.0, "pack": 2.5, "colour": 1.0, "capacity": 1.0, "edition": 1.0,
 }  # fmt: skip
 # So many edits start from an offer against itself, as another seller would list it: there are few matches, and of some
 # kinds (codes, capacities) fewer that both sides state.
