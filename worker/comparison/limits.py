@@ -49,7 +49,8 @@ def checks(found: Mapping[str, Any], limits: CompareSettings) -> Iterator[Check]
 
 def verdict(done: list[Check]) -> dict[str, Any]:
     """The whole: within only if nothing is beyond."""
-    beyond = [check.setting for check in done if check.status == "beyond"]
+    # One setting may be the limit of several measures.
+    beyond = list(dict.fromkeys(check.setting for check in done if check.status == "beyond"))
     return {"within": not beyond, "beyond": beyond, "checks": [asdict(check) for check in done]}
 
 
