@@ -125,7 +125,8 @@ def _lines(entry: Entry, before: MatchDecision | None, history: History) -> Iter
             f"{name} {_SIGN[seen[name].verdict]} {seen[name].probability:.2f}" for name in ATTRIBUTES if name in seen
         )
         if made.rationale.sentence:
-            yield f'"{made.rationale.sentence}"'
+            # The sentence speaks of A and B as the prompt had them: the changed offer first.
+            yield f"{made.rationale.sentence} (A: {made.query_key}, B: {made.candidate_key})"
     yield f"versions: {_versions(made, before)}"
     yield _cause(made)
     timings = made.timings
@@ -201,8 +202,8 @@ def absence_page(absence: Absence, present: Mapping[str, Offer]) -> Iterator[Ren
 def _look(look: Look) -> str:
     rank = "not found" if look.rank is None else f"number {look.rank + 1}, score {look.score or 0:.2f}"
     pruned = sorted(look.pruned, key=lambda term: look.pruned[term])[:SHOWN]
-    text = f"{look.candidate} for {look.query} now: {rank} (asked for {look.k}); {look.shared} shared terms, "
-    text += f"{len(look.looked_up)} looked up"
+    text = f"{look.candidate} for {look.query} now: {rank} (asked for {look.k}); shared terms {look.shared}, "
+    text += f"looked up {len(look.looked_up)}"
     return text + (f", pruned: {', '.join(f'{term} in {look.pruned[term]}' for term in pruned)}" if pruned else "")
 
 
