@@ -20,7 +20,9 @@ from schemas.settings import ConfigError, load_settings
 if TYPE_CHECKING:
     from worker.audit.store import AuditStore
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit store: every decision with all that made it.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="The audit store: every decision with all that made it."
+)
 
 Root = Annotated[str | None, typer.Option("--root", help="Folder or URL of the store (audit.root).")]
 

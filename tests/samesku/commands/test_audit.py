@@ -73,7 +73,7 @@ def test_exported_events_are_the_published_bytes(store: AuditStore, tmp_path: Pa
     assert sorted(lines.read_bytes().splitlines()) == sorted(map(dumps, made))
     columns = tmp_path / "out.parquet"
     assert run("export", "--out", str(columns), "--where", "first_version = 2").exit_code == 0
-    assert duckdb.sql(f"SELECT count(*), max(logit) FROM '{columns}'").fetchall() == [(6, 2.25)]
+    assert duckdb.connect().execute(f"SELECT count(*), max(logit) FROM '{columns}'").fetchall() == [(6, 2.25)]
     assert run("export", "--out", str(tmp_path / "out.xml")).exit_code == 2
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.jsonl", "out.parquet"]
 
