@@ -2,12 +2,14 @@
 
     .venv/bin/python -m benchmarks.incident --out incident.json
 
-A made-up catalogue of batteries, ink, bulbs and the like; half of the products are sold by a seller whose listings the
-planted fault touches: the student does not see their pack sizes. Where that seller's pack is another than the other
-side's, both are matched. A worker with this student decides everything; twenty of its wrong matches are reported; then
-the commands that an operator would give: `samesku audit sink`, `samesku incident --send-to retracted`, `samesku replay
---publish` with the sound student. Measured against the planted truth: precision and recall of what was found, and what
-stands in the end. Broker, Redis, worker, sink and students are real. Needs the serving install and the extra `audit`.
+A made-up catalogue of batteries, ink, bulbs and the like; half of the products are sold by a seller whose pairs the
+planted fault touches: the student does not see pack sizes in them. The truth: every pair with that seller that was
+matched although the sizes differ. A worker with this student decides everything; twenty of its wrong matches are
+reported; then the commands that an operator would give: `samesku audit sink`, `samesku incident --send-to retracted`,
+`samesku replay --publish` with the sound student. Measured against the truth: precision and recall of what was found,
+and what stands in the end. Broker, Redis, worker, sink and students are real. Needs the serving install and the extra
+`audit`. The sound student must tell pack sizes apart, as models/samesku-135m-0.3.0-rc.1 does; `samesku bundle build`
+makes its bundle.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from schemas.bundle import BundleManifest
 from schemas.change import CatalogChange
 from schemas.decision import MatchDecision, standing
 from schemas.events import dumps
-from schemas.offer import Offer, pair_id
+from schemas.offer import Offer, split_key, split_pair
 from schemas.rationale import Answer, Rationale
 from schemas.settings import Settings, load_settings
 from schemas.stated import PACK
@@ -68,7 +70,7 @@ class PackBlind:
     def __init__(self, student: Judge, seller: str) -> None:
         self._student = student
         self._seller = seller
-        fields = {**student.manifest.model_dump(), "name": "pack-blind", "version": f"{student.manifest.version}-fault"}
+        fields = {**student.manifest.model_dump(), "name": "pack-blind", "version": "0.0.1"}
         self._manifest = BundleManifest.model_validate(fields)
 
     @property
@@ -93,17 +95,22 @@ class PackBlind:
 
 @dataclass(frozen=True)
 class World:
-    """The catalogue, and the pairs of one product in two pack sizes that the fault touches."""
+    """The catalogue, and the pack size that each offer states, by its key."""
 
     offers: list[Offer]
-    planted: set[str]
+    sizes: dict[str, int]
+
+    def touched(self, pair: str) -> bool:
+        """Whether the fault hides a difference: the seller is in the pair, and the two sizes are not the same."""
+        first, second = split_pair(pair)
+        return SELLER in (split_key(first)[0], split_key(second)[0]) and self.sizes[first] != self.sizes[second]
 
 
 def world(products: int, seed: int) -> World:
-    """Products of two sellers each: every second one of the faulty seller's, a third in another pack size."""
+    """Products of two sellers each: every second one of the faulty seller's, half of them in another pack size."""
     rng = random.Random(seed)
     offers: list[Offer] = []
-    planted = set()
+    stated: dict[str, int] = {}
     for number in range(products):
         seller = SELLER if number % 2 else OTHER
         code = f"{rng.choice('abcdfgkmx')}{rng.randrange(1000, 9999)}"
@@ -116,9 +123,8 @@ def world(products: int, seed: int) -> World:
             for source, form, size in zip((seller, BASE), forms, sizes, strict=True)
         ]
         offers += pair
-        if other_size and seller == SELLER:
-            planted.add(pair_id(pair[0].key, pair[1].key))
-    return World(offers, planted)
+        stated |= {offer.key: size for offer, size in zip(pair, sizes, strict=True)}
+    return World(offers, stated)
 
 
 def arguments() -> argparse.Namespace:
@@ -158,10 +164,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             await_standing(ours, len(catalogue.offers))
         faulty = decisions(ours)
         stands = standing(faulty)
-        wrong = {pair for pair in catalogue.planted if pair in stands and stands[pair].verdict in ("match", "review")}
-        console.print(
-            f"{len(stands)} pairs decided, {len(wrong)} of {len(catalogue.planted)} planted pairs matched wrongly"
-        )
+        wrong = {pair for pair, made in stands.items() if made.verdict == "match" and catalogue.touched(pair)}
+        console.print(f"{len(stands)} pairs decided, {len(wrong)} matched although the seller's pack is another")
         reported = random.Random(args.seed).sample(sorted(wrong), min(REPORTS, len(wrong) // 2))
         with console.status("the sink keeps it"):
             keep(ours, len(faulty))
@@ -180,7 +184,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     right = len(affected & truth)
     result = {
         "pairs": len(stands),
-        "planted_and_matched": len(wrong),
+        "matched_by_the_fault": len(wrong),
         "reported": len(reported),
         "patterns": [[step["trait"] for step in kind["pattern"]] for kind in found["kinds"]],
         "affected": len(affected),
@@ -191,8 +195,10 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         "others_retracted": sum(
             made.decided_by == "operator" for pair, made in retracted.items() if pair not in wrong
         ),
-        "others_whose_verdict_the_replay_changed": sum(
-            stands[pair].verdict != made.verdict for pair, made in mended.items() if pair not in wrong
+        "pairs_without_the_seller_that_the_replay_changed": sum(
+            stands[pair].verdict != made.verdict
+            for pair, made in mended.items()
+            if SELLER not in {split_key(key)[0] for key in split_pair(pair)}
         ),
     }  # fmt: skip
     return {**output.surroundings("incident"), "bundle": output.bundle_facts(sound.manifest), "result": result}

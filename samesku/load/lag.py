@@ -15,6 +15,9 @@ _PASSING = frozenset(
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
+        # A partition that was just made, or whose leader moves.
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
     }
 )
 RETRY_S = 0.2
@@ -70,7 +73,7 @@ class GroupLag:
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Whether the group's coordinator is just moving or starting, as it does when its broker has restarted."""
+    """Whether a coordinator or a leader is just moving or starting, as they do when a broker has restarted."""
     return isinstance(error, KafkaException) and error.args[0].code() in _PASSING
 
 

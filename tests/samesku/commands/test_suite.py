@@ -26,7 +26,7 @@ def test_one_json_object_on_standard_output(tiny_bundle: Path, capsys: pytest.Ca
     found = json.loads(capsys.readouterr().out)
     assert {"flips", "noise", "swap", "injection", "all_met", "bundle", "trained_on"} <= set(found)
     assert {kind: entry["made"] for kind, entry in found["flips"]["kinds"].items()} == {
-        "brand": 3, "model": 3, "pack": 3, "colour": 1, "capacity": 1
+        "brand": 3, "model": 3, "pack": 3, "colour": 1, "capacity": 1, "edition": 1
     }  # fmt: skip
 
 
