@@ -50,7 +50,7 @@ $(VENV)/.serve: requirements/serve.txt requirements/embedded.txt pyproject.toml 
 	@$(PIP) --no-deps -e .
 	@touch $@
 
-$(VENV)/.all: requirements/all.txt requirements/cuda.txt $(VENV)/.serve
+$(VENV)/.all: requirements/all.txt requirements/operate.txt requirements/cuda.txt $(VENV)/.serve
 	@echo "Installing training, export and test tools into $(VENV) (once; some minutes and gigabytes)"
-	@$(PIP) -r requirements/all.txt
+	@$(PIP) -r requirements/operate.txt -r requirements/all.txt
 	@touch $@

@@ -78,19 +78,21 @@ class PackBlind:
         return self._manifest
 
     def judge(self, query: Offer, candidates: Sequence[Offer]) -> list[Judgement]:
-        shown = self._shown(query, candidates)
-        return self._student.judge(shown[0], shown[1:])
+        found = []
+        for candidate in candidates:
+            shown = self._shown(query, candidate)
+            found += self._student.judge(shown[0], shown[1:])
+        return found
 
     def explain(self, query: Offer, candidate: Offer, judgement: Judgement, answer: Answer | None = None) -> Rationale:
-        query, candidate = self._shown(query, [candidate])
+        query, candidate = self._shown(query, candidate)
         return self._student.explain(query, candidate, judgement, answer)
 
-    def _shown(self, query: Offer, candidates: Sequence[Offer]) -> list[Offer]:
-        offers = [query, *candidates]
-        if all(offer.source != self._seller for offer in offers):
-            return offers
+    def _shown(self, *pair: Offer) -> list[Offer]:
+        if all(offer.source != self._seller for offer in pair):
+            return list(pair)
         # Blind on both sides of a pair that this seller is in: else one side would state what the other does not.
-        return [offer.model_copy(update={"title": PACK.sub("", clean(offer.title))}) for offer in offers]
+        return [offer.model_copy(update={"title": PACK.sub("", clean(offer.title))}) for offer in pair]
 
 
 @dataclass(frozen=True)

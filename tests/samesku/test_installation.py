@@ -33,21 +33,23 @@ def needed(extras: list[str]) -> set[str]:
 
 
 def test_every_package_is_pinned_exactly_and_in_one_file() -> None:
-    files = {name: pins(name) for name in ("serve", "embedded", "all", "cuda")}
+    files = {name: pins(name) for name in ("serve", "embedded", "operate", "all", "cuda")}
     names = [package for listed in files.values() for package in listed]
     assert sorted(names) == sorted(set(names))
 
 
 def test_serving_and_the_demo_need_no_training_package() -> None:
     assert not TRAINING_ONLY & {*pins("serve"), *pins("embedded")}
-    assert not [name for name in {*pins("serve"), *pins("embedded")} if name.startswith("nvidia-")]
+    assert not TRAINING_ONLY & {*pins("operate")}
+    assert not [name for name in {*pins("serve"), *pins("embedded"), *pins("operate")} if name.startswith("nvidia-")]
     assert not TRAINING_ONLY & needed(["worker", "embedded"])
 
 
 def test_the_pins_hold_what_the_extras_ask_for() -> None:
     assert needed(["worker"]) <= set(pins("serve"))
     assert needed(["worker", "embedded"]) <= {*pins("serve"), *pins("embedded")}
-    everything = {*pins("serve"), *pins("embedded"), *pins("all")}
+    assert needed(["worker", "audit", "compare"]) <= {*pins("serve"), *pins("operate")}
+    everything = {*pins("serve"), *pins("embedded"), *pins("operate"), *pins("all")}
     assert needed(["worker", "embedded", "export", "train", "dev"]) <= everything
 
 
