@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from rich.console import RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -103,7 +104,8 @@ def _entry(number: int, entry: Entry, before: MatchDecision | None, history: His
     head.append(f"  {_numbers(made)}" if made.probability is not None else "")
     head.append("  stands" if entry.over is None else "")
     yield head
-    yield Text("\n".join(f"   {line}" for line in _lines(entry, before, history)))
+    # Padded as a whole, so that what does not fit on a line goes on below its text.
+    yield Padding(Text("\n".join(_lines(entry, before, history))), (0, 0, 0, 3), expand=False)
 
 
 def _numbers(made: MatchDecision) -> str:

@@ -216,7 +216,8 @@ def check_why(upgrade: Upgrade, pair: str) -> None:
     told = upgrade.json("why", *pair.split("#"))
     assert [MatchDecision.model_validate(each["decision"]) for each in told["decisions"]] == ours
     assert told["standing"] == ours[-1].decision_id
-    said = upgrade.samesku("why", *pair.split("#"))
+    # Wherever the lines break.
+    said = " ".join(upgrade.samesku("why", *pair.split("#")).split())
     for made in ours:
         assert f"{made.bundle.name} {made.bundle.version}" in said
         assert f"deployment {made.deployment}" in said
