@@ -180,7 +180,8 @@ def test_killed_doubled_and_merged_under_it_holds_every_record_once(sinks: Sinks
 
     end = aside(merge_and_read)
     running = [sinks.start("one"), sinks.start("two")]
-    committed = 0
+    started, committed = 2, 0
+    sinks.await_said('"assigned"', started)
     for number in range(30):
         made = [
             judged(offer(n, "a"), offer(chance.randrange(20), "b"), (number + 1, 1), decision_id=f"{number}-{n}")
@@ -194,6 +195,9 @@ def test_killed_doubled_and_merged_under_it_holds_every_record_once(sinks: Sinks
             running.pop(0).kill()
             # A group of its own: it takes over at once, beside the other.
             running.append(sinks.start(f"{number}"))
+            started += 1
+            # So that the next one to be killed is at work, and not at its imports.
+            sinks.await_said('"assigned"', started)
     sinks.await_rows(DECISIONS, committed)
     end()
     for process in running:
