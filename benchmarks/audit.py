@@ -60,14 +60,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1.0], help="millions of decisions")
     parser.add_argument("--folder", type=Path, help="where the stores are made; default: a temporary folder")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the stores in --folder, and ask those that are there"
+    )
     add_out(parser)
     parser.add_argument("--seed", type=int, default=5)
     arguments = parser.parse_args()
+    if arguments.keep and arguments.folder is None:
+        parser.error("--keep needs --folder")
     results = []
     facts = surroundings("audit")
     for size in arguments.sizes:
-        with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="audit-") as root:
-            results.append(measure(Path(root), int(size * 1_000_000), arguments.seed))
+        total = int(size * 1_000_000)
+        if arguments.keep:
+            results.append(measure(arguments.folder / f"audit-{total}", total, arguments.seed))
+        else:
+            with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="audit-") as root:
+                results.append(measure(Path(root), total, arguments.seed))
         sys.stderr.write(f"{orjson.dumps(results[-1]).decode()}\n")
         write_report(report(results, facts), arguments.out)
     if not arguments.out:
@@ -79,29 +88,18 @@ def report(results: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, An
 
 
 def measure(root: Path, total: int, seed: int) -> dict[str, Any]:
-    """Make one store and ask it."""
-    began = time.perf_counter()
+    """Make one store, unless it is there, and ask it."""
     store = AuditStore(str(root), memory_mb=1_024)
-    store.claim({"match.decisions": "benchmark"}, {"decisions": PARTITIONS, "offers": PARTITIONS})
     made = catalogue(max(1_000, total // PER_OFFER))
-    fill(store, made, total)
-    filled = time.perf_counter()
-    for table in (DECISIONS, OFFERS):
-        for partition in store.partitions(table):
-            compact(store, table, partition, fan=8, part_rows=PART_ROWS, full=True)
-    merged = time.perf_counter()
-    size = folder_bytes(root / "decisions")
-    contents = folder_bytes(root / "offers")
-    for number in range(RECENT):
-        flush(store, made, np.arange(number, total, total // RECENT_ROWS), total)
+    facts_file = root / "made.json"
+    if not facts_file.exists():
+        facts_file.write_bytes(orjson.dumps(make(store, root, made, total)))
+    facts = orjson.loads(facts_file.read_bytes())
     chance = random.Random(seed)
     pairs = [pair_at(made, chance.randrange(int(total * 0.5)), total) for _ in range(ASKED)]
     return {
-        "decisions": total, "offers": len(made.keys),
-        "bytes_per_decision": round(size / total, 1), "bytes_of_json": json_bytes(store, pairs),
-        "bytes_per_content": round(contents / len(made.keys), 1), "files": len(store.all_files(DECISIONS)),
-        "generate_s": round(filled - began, 1), "compact_s": round(merged - filled, 1),
-        "compact_rows_per_s": round(total / (merged - filled)),
+        "decisions": total, "offers": len(made.keys), **facts,
+        "bytes_of_json": json_bytes(store, pairs), "files": len(store.all_files(DECISIONS)),
         "why_ms": latency(lambda a, b: history(AuditStore(str(root)), a, b), pairs),
         "why_never_compared_ms": latency(
             lambda a, b: history(AuditStore(str(root)), a, b), [(a, f"{b}x") for a, b in pairs[:50]]
@@ -112,6 +110,27 @@ def measure(root: Path, total: int, seed: int) -> dict[str, Any]:
         "command_s": command_seconds(root, pairs[:5]),
         "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }  # fmt: skip
+
+
+def make(store: AuditStore, root: Path, made: Catalogue, total: int) -> dict[str, Any]:
+    """Everything merged, and a few recent files after it; returns sizes and times of that."""
+    began, cpu = time.perf_counter(), time.process_time()
+    store.claim({"match.decisions": "benchmark"}, {"decisions": PARTITIONS, "offers": PARTITIONS})
+    fill(store, made, total)
+    filled, cpu_filled = time.perf_counter(), time.process_time()
+    for table in (DECISIONS, OFFERS):
+        for partition in store.partitions(table):
+            compact(store, table, partition, fan=8, part_rows=PART_ROWS, full=True)
+    merged, cpu_merged = time.perf_counter(), time.process_time()
+    facts = {
+        "bytes_per_decision": round(folder_bytes(root / "decisions") / total, 1),
+        "bytes_per_content": round(folder_bytes(root / "offers") / len(made.keys), 1),
+        "generate_s": round(filled - began, 1), "generate_cpu_s": round(cpu_filled - cpu, 1),
+        "compact_s": round(merged - filled, 1), "compact_cpu_s": round(cpu_merged - cpu_filled, 1),
+    }  # fmt: skip
+    for number in range(RECENT):
+        flush(store, made, np.arange(number, total, total // RECENT_ROWS), total)
+    return facts
 
 
 def fill(store: AuditStore, made: Catalogue, total: int) -> None:
@@ -166,17 +185,21 @@ def json_bytes(store: AuditStore, pairs: list[tuple[str, str]]) -> float:
 
 
 def latency(ask: Callable[[str, str], Any], pairs: list[tuple[str, str]]) -> dict[str, float]:
-    """Milliseconds of each question: quantiles, and the very first."""
-    times = []
+    """Milliseconds of each question: quantiles, the very first, and of the processors' time the median.
+
+    That one is what a machine with other work to do can still say.
+    """
+    times, cpu = [], []
     for a, b in pairs:
         gc.collect()
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         ask(a, b)
         times.append(1_000 * (time.perf_counter() - began))
+        cpu.append(1_000 * (time.process_time() - spent))
     cuts = statistics.quantiles(times, n=100)
     return {
         "first": round(times[0], 1), "p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1),
-        "max": round(max(times), 1), "asked": len(times),
+        "max": round(max(times), 1), "cpu_p50": round(statistics.median(cpu), 1), "asked": len(times),
     }  # fmt: skip
 
 

@@ -41,9 +41,9 @@ class Catalogue:
     titles: npt.NDArray[np.object_]
 
 
-def hashes(count: int) -> npt.NDArray[np.object_]:
-    """So many random SHA-256 sums in hex."""
-    text = os.urandom(32 * count).hex()
+def hashes(count: int, chance: np.random.Generator | None = None) -> npt.NDArray[np.object_]:
+    """So many random SHA-256 sums in hex; reproducible with a generator."""
+    text = (os.urandom(32 * count) if chance is None else chance.bytes(32 * count)).hex()
     return np.array([text[64 * n : 64 * n + 64] for n in range(count)], dtype=object)
 
 
@@ -57,7 +57,7 @@ def catalogue(count: int, seed: int = 1) -> Catalogue:
         for a, b, c, n in zip(*picks, numbers, strict=True)
     ]
     keys = [f"seller{n % 40:02d}:{number}-{n}" for n, number in enumerate(numbers)]
-    return Catalogue(np.array(keys, dtype=object), hashes(count), np.array(titles, dtype=object))
+    return Catalogue(np.array(keys, dtype=object), hashes(count, chance), np.array(titles, dtype=object))
 
 
 def offers_table(made: Catalogue, numbers: Numbers, partition: int) -> pa.Table:
@@ -90,7 +90,7 @@ def times(offsets: Numbers, unit: int) -> Numbers:
 
 
 def decisions_table(made: Catalogue, numbers: Numbers, total: int) -> pa.Table:
-    """Decisions with these numbers (of `total`) as rows of the table `decisions`, in its order; its offsets are those numbers.
+    """Decisions with these numbers (of `total`) as rows of the table `decisions`, in its order; offsets are numbers.
 
     Which pair and side a number means follows from it alone, so that the second judgement of a pair finds the first.
     """
