@@ -9,7 +9,7 @@ from train.sft.config import ConfigFileError, SftConfig, read_config
 RECIPES = Path(__file__).parents[3] / "train" / "recipes"
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["cpu", "cpu-third", "cpu-second", "gpu"])
 def test_the_recipes_that_come_with_the_project_are_valid(name: str) -> None:
     config = read_config(RECIPES / f"{name}.toml")
     assert config.augment.edit_share > 0

@@ -114,7 +114,7 @@ def test_a_run_begins_at_the_adapter_that_it_is_given(tiny_base: Path, few: Mixt
 
 def test_a_run_may_end_part_of_the_way_back(tiny_base: Path, few: Mixture, tmp_path: Path) -> None:
     first = run_sft(config(tiny_base, max_steps=1), tmp_path / "first", few)
-    settings = config(tiny_base, max_steps=1, init=str(first))
+    settings = config(tiny_base, max_steps=3, init=str(first))
     ends = [run_sft(settings, tmp_path / "whole", few)]
     ends.append(run_sft(settings.model_copy(update={"mix_init": 0.25}), tmp_path / "mixed", few))
     start, whole, mixed = (load_file(str(folder / "adapter_model.safetensors")) for folder in (first, *ends))
