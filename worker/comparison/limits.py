@@ -33,7 +33,7 @@ def checks(found: Mapping[str, Any], limits: CompareSettings) -> Iterator[Check]
         change = None if rate["change"] is None else abs(rate["change"])
         yield _most("max_rate_change", f"change of the share of {verdict}", change, limits.max_rate_change)
     few = f"{labelled} labelled pairs, fewer than compare.min_labels = {limits.min_labels}"
-    drop = None if found["agreement"]["change"] is None else -found["agreement"]["change"]
+    drop = None if found["agreement"]["change"] is None else 0.0 - found["agreement"]["change"]
     p_value = found["agreement"]["p_value"]
     test = "" if p_value is None else f"McNemar p = {p_value:.3g}"
     yield _most("max_agreement_drop", "drop of agreement with human labels", drop, limits.max_agreement_drop,
