@@ -56,7 +56,7 @@ class Judges:
     """What each bundle says of a pair when it is asked alone; each pair of contents is judged once."""
 
     def __init__(self, bundles: dict[str, Path], policy: Policy) -> None:
-        self._students = {version: Student.load(folder, threads=1) for version, folder in bundles.items()}
+        self._students = {version: Student.load(folder, threads=2) for version, folder in bundles.items()}
         self._policy = policy
         self._said: dict[tuple[str, str, str], Said] = {}
         self.contents: dict[str, Offer] = {}
@@ -174,6 +174,8 @@ def settings_of(cluster: Cluster, folder: Path) -> Settings:
         update={
             "audit": settings.audit.model_copy(update=audit),
             "replay": settings.replay.model_copy(update={"share": 1.0}),
+            # What a student says does not depend on it; the worker has one.
+            "student": settings.student.model_copy(update={"threads": 2}),
             "compare": settings.compare.model_copy(update={"min_pairs": 40}),
         }
     )
