@@ -1,6 +1,6 @@
 """The five cases of docs/audit.md, played by the real parts: `samesku why` on each, as it prints it.
 
-    .venv/bin/python -m benchmarks.audit_cases --before BUNDLE [--write]
+    .venv/bin/python -m benchmarks.audit_cases [--before BUNDLE] [--after BUNDLE] [--write]
 
 An embedded Kafka and Redis, a sink, and two workers one after the other: the bundle before, then the one in force. A
 dozen listings of two sellers; one is withdrawn, two are sent again after the upgrade. `--write` puts the texts into the
@@ -34,7 +34,7 @@ from schemas.offer import Offer
 from schemas.settings import Settings, load_settings
 from worker.audit.store import AuditStore
 from worker.audit.tables import DECISIONS
-from worker.student.locate import RECIPES, build, cached_bundle, find_bundle
+from worker.registry.locations import locate
 
 PAGE = Path(__file__).parents[1] / "docs" / "audit.md"
 K = 3
@@ -71,25 +71,16 @@ CASES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", help="folder of the bundle before; default: the release before, built on first use")
-    parser.add_argument("--after", default="default", help="folder of the bundle in force, or 'default'")
+    parser.add_argument("--before", default="samesku-135m-0.2.0", help="bundle: a folder, or a name below models/")
+    parser.add_argument("--after", default="samesku-135m-0.3.0-rc.1", help="the same, of the bundle in force then")
     parser.add_argument("--write", action="store_true", help=f"write the texts into {PAGE.name}")
     arguments = parser.parse_args()
-    before = Path(arguments.before) if arguments.before else previous_release()
     with tempfile.TemporaryDirectory() as root:
-        texts = play(Path(root), before, find_bundle(arguments.after))
+        texts = play(Path(root), locate(arguments.before), locate(arguments.after))
     for name, text in texts.items():
         print(f"\n== {name}\n{text}")
     if arguments.write:
         PAGE.write_text(written(PAGE.read_text(), texts))
-
-
-def previous_release() -> Path:
-    """The bundle of the newest recipe that is kept beside the default one."""
-    (*_, recipe) = sorted(path for path in RECIPES.glob("samesku-135m-*") if (path / "recipe.json").is_file())
-    target = cached_bundle(recipe)
-    build(recipe, target)
-    return target
 
 
 def play(root: Path, before: Path, after: Path) -> dict[str, str]:
