@@ -111,7 +111,7 @@ def test_an_upgrade(upgrade: Upgrade, abt_buy: AbtBuy, bundles: dict[str, Path])
     assert not all(made.canary for made in tried)
 
     # All of them, without a restart.
-    samesku("models", "promote", "--reason", "better on the replay", "--wait")
+    samesku("models", "promote", "--reason", "quiet as a canary", "--wait")
     promoted = upgrade.deployed("promote")
     decided = upgrade.reprice(keys[1:])
     upgrade.check(decided, promoted, new)

@@ -24,7 +24,7 @@ from tests.system.cluster import PATIENCE, Cluster, by_position, environment_of
 from worker.student.student import Student
 
 SHARE = Fraction(1, 10)
-MATCHES = 20
+MATCHES = 18
 LINKING = ("match", "review")
 
 
@@ -176,7 +176,7 @@ def settings_of(cluster: Cluster, folder: Path) -> Settings:
             "replay": settings.replay.model_copy(update={"share": 1.0}),
             # What a student says does not depend on it; the worker has one.
             "student": settings.student.model_copy(update={"threads": 2}),
-            "compare": settings.compare.model_copy(update={"min_pairs": 40}),
+            "compare": settings.compare.model_copy(update={"min_pairs": 40, "min_labels": 20}),
         }
     )
 
