@@ -219,7 +219,9 @@ def test_publishing_supersedes_what_stands_and_leaves_people_and_newer_versions_
     cluster = make_cluster()
     sent = serve(cluster)
     old = standing(cluster.decisions())
-    labelled = label(next(iter(old.values())), "no_match")
+    # A label binds while both contents stand: not about an offer that changes or goes below.
+    touched = {offer.key for offer in sent[:2]}
+    labelled = label(next(made for pair, made in old.items() if not touched & set(pair.split("#"))), "no_match")
     insert(cluster, labelled)
     cluster.wait(lambda: len(cluster.decisions()) > len(old), "the label")
     ends = ",".join(f"{number}:{end}" for number, end in ends_of(cluster).items())
@@ -240,14 +242,14 @@ def test_publishing_supersedes_what_stands_and_leaves_people_and_newer_versions_
     stands = standing(after)
     summary = Folder(tmp_path / "first").summary()["outcomes"]
     dead = {pair for pair, made in stood.items() if gone.key in pair.split("#")} & old.keys()
-    assert summary["published"] == len(added) == len(old) - len(dead) - (labelled.pair_id not in dead)
+    assert summary["published"] == len(added) == len(old) - len(dead) - 1
     assert summary["offer_gone"] == len(dead)
     index = live_index(cluster)
     keys = [offer.key for offer in sent]
     current = {key: Member.stored(held).side for key, held in zip(keys, index.read(keys), strict=True) if held}
     assert current[moved.key].digest == moved.digest()
     for pair, made in stands.items():
-        if pair == labelled.pair_id and pair not in dead and moved.key not in pair.split("#"):
+        if pair == labelled.pair_id:
             assert made.decision_id == labelled.decision_id
         elif pair in old.keys() - dead:
             assert (made.bundle.version, made.replay is not None) == ("9.0.0", True)
@@ -256,6 +258,8 @@ def test_publishing_supersedes_what_stands_and_leaves_people_and_newer_versions_
             assert (made.first, made.second) == tuple(current[key] for key in pair.split("#"))
     # The links of the live index are those of what stands now.
     for pair, made in stands.items():
+        if pair == labelled.pair_id:
+            continue  # put into the topic by hand, so that no worker has told the index
         first, second = pair.split("#")
         link = index.links(first).get(second)
         assert (link is not None) == (made.verdict in ("match", "review")), made
