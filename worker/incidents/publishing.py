@@ -7,18 +7,15 @@ that comes meanwhile stands over ours.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 import redis
-from confluent_kafka import Consumer, Producer
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from schemas import topics
 from schemas.decision import MatchDecision, supersedes
-from schemas.events import Event, dumps, event_headers
 from schemas.offer import Offer
 from schemas.settings import Settings
 from worker.blocking import BlockingError, Index
@@ -29,15 +26,13 @@ from worker.replay import log
 from worker.replay.errors import ReplayError
 from worker.replay.planning import as_decision
 from worker.replay.span import Point
-from worker.stream.backoff import Log, Patience
-from worker.stream.clients import producer_config, reader_config
+from worker.stream.backoff import Log
 from worker.stream.errors import BatchAborted, ProducerReplaced, StreamError
-from worker.stream.metrics import Metrics
-from worker.stream.outputs import review_task
+from worker.stream.outputs import Outputs
 from worker.stream.pairs import standing_of
+from worker.stream.publisher import Publisher
 from worker.stream.records import Outgoing
 from worker.stream.startup import look_around, open_index
-from worker.stream.transaction import Checkpoint
 
 # Decisions of one transaction.
 PORTION = 500
@@ -97,38 +92,26 @@ class Actor:
         return made, +left
 
     def _publish(self, made: list[MatchDecision], offers: dict[str, Offer], action_id: str) -> None:
-        stream = self._settings.stream
-        metrics = Metrics()
-        # The slot makes the transactional id: the same action given again fences its dead predecessor.
-        kafka = self._settings.kafka.model_copy(update={"slot": f"incident-{action_id}"})
-        patience = Patience(
-            time.sleep, time.monotonic, metrics, self._log, stream.backoff_initial_s, stream.backoff_max_s
-        )
-        checkpoint = Checkpoint(
-            lambda: Producer(producer_config(kafka)), patience, time.monotonic, metrics, self._log
-        )  # fmt: skip
-        # Never subscribed: it only lends the name under which a transaction without offsets is sent.
-        member = Consumer({**reader_config(kafka), "group.id": f"{kafka.group_id}-incident"})
+        publisher = Publisher(self._settings, "incident", action_id, self._log)
         again = Retrying(
             retry=retry_if_exception_type((BatchAborted, ProducerReplaced)), stop=stop_after_attempt(ATTEMPTS),
             reraise=True,
         )  # fmt: skip
         try:
             index = self._index()
-            checkpoint.open()
+            publisher.open()
             for start in range(0, len(made), PORTION):
                 portion = made[start : start + PORTION]
                 # Linked before, so that a worker that changes an offer meanwhile finds the pair and judges it.
                 index.link_many(Link(each.first.key, each.second.key, _token(action_id)) for each in portion)
-                again(checkpoint.commit, list(self._records(portion, offers)), {}, "", member.consumer_group_metadata)
+                again(publisher.commit, list(self._records(portion, offers)))
                 index.settle_many([_settle(each, offers, action_id) for each in portion])
         except StreamError as error:
             raise IncidentError(f"not all was published: {error}; give the same command again") from error
         except (BlockingError, redis.RedisError) as lost:
             raise IncidentError(f"the index is gone ({lost}): give the same command again once it is back") from lost
         finally:
-            checkpoint.close()
-            member.close()
+            publisher.close()
 
     def _index(self) -> Index:
         index = open_index(self._settings)
@@ -137,14 +120,12 @@ class Actor:
         return index
 
     def _records(self, made: Iterable[MatchDecision], offers: dict[str, Offer]) -> Iterable[Outgoing]:
+        outputs = Outputs(self._settings.kafka.topic_prefix)
         for each in made:
-            yield self._event(topics.DECISIONS, each.pair_id, each)
-            if each.verdict == "review":
-                shown = {side.key: offers[side.digest] for side in (each.first, each.second)}
-                yield self._event(topics.REVIEW, each.pair_id, review_task(each, shown, self._now()))
-
-    def _event(self, topic: str, key: str, event: Event) -> Outgoing:
-        return Outgoing(self._settings.kafka.topic(topic), key.encode(), dumps(event), [*event_headers(event)])
+            # One by one: two pairs may be about different versions of the same offer.
+            sides = (each.first, each.second)
+            shown = {side.key: offers[side.digest] for side in sides if side.digest in offers}
+            yield from outputs.decided([each], shown, self._now())
 
 
 def _token(action_id: str) -> str:

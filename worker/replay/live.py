@@ -7,7 +7,6 @@ reading finds what was published, so that nothing is published twice.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,27 +14,24 @@ from types import TracebackType
 from typing import Self
 
 import redis
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from schemas import topics
 from schemas.decision import MatchDecision
-from schemas.events import Event, dumps, event_headers
 from schemas.settings import Settings
 from worker.blocking import BlockingError
 from worker.replay.again import Again
 from worker.replay.errors import ReplayError
 from worker.replay.folder import Run
 from worker.replay.planning import Progress, follow_standing
-from worker.replay.publishing import PUBLISHED, Portion, Publishing
+from worker.replay.publishing import PUBLISHED, Publishing
 from worker.replay.store import Inputs
-from worker.stream.backoff import Log, Patience
-from worker.stream.clients import producer_config, reader_config
+from worker.stream.backoff import Log
+from worker.stream.clients import reader_config
 from worker.stream.errors import BatchAborted, BatchRejected, ProducerReplaced
-from worker.stream.metrics import Metrics
-from worker.stream.outputs import review_task
-from worker.stream.records import Outgoing
+from worker.stream.outputs import Outputs
+from worker.stream.publisher import Publisher
 from worker.stream.startup import look_around, open_index
-from worker.stream.transaction import Checkpoint
 
 # A portion whose transaction is aborted so often will not be taken the next time either.
 ATTEMPTS = 5
@@ -56,22 +52,13 @@ class LivePublisher:
         self._index = open_index(settings)
         rounds = 1 + settings.stream.recheck_rounds
         self._publishing = Publishing(self._index, again, run.name, rounds, owns, self._ours)
-        # The slot makes the transactional id, so that a replay fences its own dead predecessor and nobody else.
-        kafka = settings.kafka.model_copy(update={"slot": f"replay-{run.name}"})
-        metrics, stream = Metrics(), settings.stream
-        patience = Patience(
-            time.sleep, time.monotonic, metrics, log, stream.backoff_initial_s, stream.backoff_max_s
-        )  # fmt: skip
-        self._checkpoint = Checkpoint(
-            lambda: Producer(producer_config(kafka)), patience, time.monotonic, metrics, log
-        )  # fmt: skip
-        # Never subscribed: it only lends the name under which a transaction without offsets is sent.
-        self._member = Consumer({**reader_config(kafka), "group.id": f"{kafka.group_id}-replay"})
+        self._publisher = Publisher(settings, "replay", run.name, log)
+        self._outputs = Outputs(settings.kafka.topic_prefix)
 
     def __enter__(self) -> Self:
         """Look at the index and at everything that stands. Raises ReplayError before anything is published."""
         self._adopt()
-        self._checkpoint.open()
+        self._publisher.open()
         follow_standing(self._settings.kafka, self._inputs, self._ours, self._progress)
         for held in self._inputs.all_standing():
             self._publishing.check(held)
@@ -80,8 +67,7 @@ class LivePublisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._checkpoint.close()
-        self._member.close()
+        self._publisher.close()
 
     def publish(self, pairs: Sequence[MatchDecision], counts: Counter[str]) -> list[MatchDecision]:
         """Judge these pairs as they are now, and publish. Returns the decisions of this run, committed.
@@ -97,7 +83,8 @@ class LivePublisher:
             try:
                 portion = self._publishing.judge(standing, told)
                 if portion.decisions:
-                    self._checkpoint.commit(self._records(portion), {}, "", self._member.consumer_group_metadata)
+                    records = self._outputs.decided(portion.decisions, portion.offers, self._now())
+                    self._publisher.commit(list(records))
                 self._index.settle_many(portion.settles)
                 self._index.unlink_many(portion.unlinks)
             except (BatchAborted, ProducerReplaced):
@@ -149,14 +136,3 @@ class LivePublisher:
         finally:
             consumer.close()
         return {each.partition: each.offset for each in found if each.offset >= 0}
-
-    def _records(self, portion: Portion) -> list[Outgoing]:
-        records = []
-        for made in portion.decisions:
-            records.append(self._event(topics.DECISIONS, made.pair_id, made))
-            if made.verdict == "review":
-                records.append(self._event(topics.REVIEW, made.pair_id, review_task(made, portion.offers, self._now())))
-        return records
-
-    def _event(self, topic: str, key: str, event: Event) -> Outgoing:
-        return Outgoing(self._settings.kafka.topic(topic), key.encode(), dumps(event), [*event_headers(event)])

@@ -8,7 +8,7 @@ byte for byte, to the dead letters (decision 9).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -113,12 +113,17 @@ class Outputs:
         letters = [self._dead_letter(record, poison, at)] if poison is not None else []
         return self._result(record, answer, [tombstone, *letters, *self._followed(followed, at)], followed)
 
-    def _followed(self, followed: Followed, at: datetime) -> Iterable[Outgoing]:
-        for made in followed.decisions:
+    def decided(
+        self, decisions: Iterable[MatchDecision], offers: dict[str, Offer], at: datetime
+    ) -> Iterator[Outgoing]:  # fmt: skip
+        """Decisions, and after each that asks for a person its task; ``offers`` holds the contents judged, by key."""
+        for made in decisions:
             yield self._event(topics.DECISIONS, made.pair_id.encode(), made)
             if made.verdict == "review":
-                task = review_task(made, followed.offers, at)
-                yield self._event(topics.REVIEW, made.pair_id.encode(), task)
+                yield self._event(topics.REVIEW, made.pair_id.encode(), review_task(made, offers, at))
+
+    def _followed(self, followed: Followed, at: datetime) -> Iterator[Outgoing]:
+        return self.decided(followed.decisions, followed.offers, at)
 
     def _result(
         self, record: Record, answer: Answer, outgoing: list[Outgoing], followed: Followed | None = None
