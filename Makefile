@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-warn-conflicts
 SOURCES := $(wildcard schemas worker export train samesku tests benchmarks)
 
-.PHONY: help demo serve install test lint types schemas bench-stream clean
+.PHONY: help demo serve install browser test lint types schemas bench-stream clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -17,10 +17,26 @@ demo: serve ## set up what is missing, then run the demo
 
 serve: $(VENV)/.serve ## only set up what serving and the demo need (no torch)
 
-install: $(VENV)/.all ## set up everything: serving, training, export, tests
+install: $(VENV)/.all browser ## set up everything: serving, training, export, tests
 
+# The review page is tested in a real browser: Debian's own, since the drivers' downloads are not reachable everywhere.
+browser: ## Chromium for the tests of the review page, by apt where that is allowed
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  if ! command -v apt-get >/dev/null; then sudo=none; \
+	  elif [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo="sudo -n"; else sudo=none; fi; \
+	  if [ "$$sudo" = none ]; then \
+	    echo "No Chromium here, so the tests of the review page will be skipped (with CI set they fail)." >&2; \
+	    echo "Install it: apt-get install --no-install-recommends chromium, as root; or name one: CHROMIUM=PATH." >&2; \
+	  else \
+	    echo "Installing chromium with apt for the tests of the review page"; \
+	    $$sudo apt-get update -qq \
+	      && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null \
+	      || echo "apt could not install chromium; the tests of the review page will be skipped" >&2; \
+	  fi; }
+
+# Two at a time: much of a system test is waiting. Each has a broker and a Redis of its own.
 test: install ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install ## ruff
 	$(BIN)/ruff check .

@@ -71,8 +71,8 @@ CASES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", default="samesku-135m-0.2.0", help="bundle: a folder, or a name below models/")
-    parser.add_argument("--after", default="samesku-135m-0.3.0-rc.1", help="the same, of the bundle in force then")
+    parser.add_argument("--before", default="samesku-135m", help="bundle: a folder, or a name below models/")
+    parser.add_argument("--after", default="samesku-135m-0.3.1-rc.1", help="the same, of the bundle in force then")
     parser.add_argument("--write", action="store_true", help=f"write the texts into {PAGE.name}")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:

@@ -92,10 +92,10 @@ def run_form(
     return path
 
 
-def write_section(path: Path, text: str) -> None:
+def write_section(path: Path, text: str, name: str = SECTION) -> None:
     """Put the section into a Markdown page, in place of the one that stands there; a missing page is made."""
     page = path.read_text(encoding="utf-8") if path.is_file() else "# How the student is made, and why so\n"
-    begin, end = f"<!-- {SECTION} -->", f"<!-- end of {SECTION} -->"
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     if begin in page and end in page:
         before, after = page.partition(begin)[0], page.partition(end)[2]
     else:

@@ -8,8 +8,7 @@ matched although the sizes differ. A worker with this student decides everything
 reported; then the commands that an operator would give: `samesku audit sink`, `samesku incident --send-to retracted`,
 `samesku replay --publish` with the sound student. Measured against the truth: precision and recall of what was found,
 and what stands in the end. Broker, Redis, worker, sink and students are real. Needs the serving install and the extra
-`audit`. The sound student must tell pack sizes apart, as models/samesku-135m-0.3.0-rc.1 does; `samesku bundle build`
-makes its bundle.
+`audit`. The sound student must tell pack sizes apart, as samesku-135m from 0.3.0 on does.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from rich.console import Console
 from benchmarks import live, output
 from samesku.demo.serving import worker_environment
 from samesku.load.changes import Ready
-from samesku.matches.log import bounds, read_decisions
+from samesku.matches.log import bounds, read_decisions, read_messages
 from schemas.bundle import BundleManifest
 from schemas.change import CatalogChange
 from schemas.decision import MatchDecision, standing
@@ -47,11 +46,11 @@ from schemas.stated import PACK
 from schemas.text import clean
 from worker.audit.errors import AuditError
 from worker.audit.store import AuditStore
+from worker.registry.locations import locate
 from worker.stream import logs
 from worker.stream.metrics import Metrics
 from worker.stream.startup import build_worker
 from worker.student.judge import Judge, Judgement
-from worker.student.locate import find_bundle
 from worker.student.student import Student
 
 SELLER, OTHER, BASE = "parcelpost", "corner", "wholesale"
@@ -131,7 +130,7 @@ def world(products: int, seed: int) -> World:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", default="default", help="the sound student: folder of a bundle, or 'default'")
+    parser.add_argument("--bundle", default="default", help="the sound student: a release's name, or a folder")
     parser.add_argument("--products", type=int, default=160, help="each at two sellers (160)")
     parser.add_argument("--k", type=int, default=2, help="candidates per change (2)")
     parser.add_argument("--seed", type=int, default=17)
@@ -149,7 +148,7 @@ def main() -> None:
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The whole story; returns the report."""
-    bundle = find_bundle(args.bundle)
+    bundle = locate(args.bundle)
     sound = Student.load(bundle, os.cpu_count() or 1)
     catalogue = world(args.products, args.seed)
     settings = load_settings(
@@ -241,7 +240,6 @@ def await_standing(settings: Settings, changes: int) -> None:
 
 
 def _answers(settings: Settings) -> int:
-    from samesku.matches.log import read_messages
 
     return sum(1 for _ in read_messages(settings.kafka, bounds(settings.kafka, "match.answers")))
 

@@ -49,6 +49,9 @@ MOUNTS = (
     Mount(
         "audit", "Keep every decision with all that made it: sink, queries, export, retention, erasure.", extra="audit"
     ),
+    Mount("review", "The page on which people label doubtful pairs: serve, users, import, export.", extra="review"),
+    Mount("labeling", "Draw decisions for labelling; precision and recall from the answers.", extra="compare"),
+    Mount("monitor", "Watch the stream of decisions for drift, without labels.", extra="monitor"),
     Mount("topics", "Make the topics, or check that they are as they must be."),
     Mount("config", "Show every setting in force and where its value came from."),
     Mount("bundle", "Build the committed student into a bundle that serves."),
@@ -57,8 +60,11 @@ MOUNTS = (
     Mount("suite", "Change held-out listings in known ways and measure what happens to the verdicts.", extra="train"),
     Mount("report", "Write the report card of a bundle.", extra="train"),
     Mount("train", "Train a student.", extra="train"),
+    Mount("retrain", "Retrain on what people decided, and refuse what is not better.", extra="train"),
     Mount("teacher", "Rationales from a large model, and its audit of the student.", extra="teacher"),
+    Mount("judge", "Judges of rationales: train, measure, admit or refuse, watch in production.", extra="train"),
     Mount("verify", "People's checks of a teacher: what to look at, what they say, and the gate.", extra="train"),
+    Mount("tco", "What a million decisions and a month cost, against a large model's API.", extra="compare"),
     Mount("export", "Turn an adapter into a verified bundle and its recipe.", extra="export"),
 )
 

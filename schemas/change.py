@@ -114,18 +114,8 @@ def parse_change(key: bytes | None, value: bytes | None) -> CatalogChange:
     """
     if value is None:
         return _tombstone(key)
-    if len(value) > MAX_EVENT_BYTES:
-        raise BadEvent(Reason.TOO_LARGE, f"{len(value)} bytes; the limit is {MAX_EVENT_BYTES}")
-    data = _loads(value)
-    if not isinstance(data, dict):
-        raise BadEvent(Reason.NOT_AN_OBJECT, f"the event is a JSON {_json_type(data)}, not an object")
-    # First of all: what an unknown major version means by its fields is not ours to judge.
-    if "schema_version" in data:
-        check_version(data["schema_version"])
-    if _too_deep(data):
-        raise BadEvent(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
     try:
-        change = CatalogChange.model_validate(data)
+        change = CatalogChange.model_validate(read_object(value))
     except ValidationError as error:
         raise bad_event(error) from error
     _check_key(key, change)
@@ -137,7 +127,7 @@ def parse_change(key: bytes | None, value: bytes | None) -> CatalogChange:
 def _tombstone(key: bytes | None) -> CatalogChange:
     if key is None:
         raise BadEvent(Reason.BAD_KEY, "both key and value are null: nothing says which offer is deleted")
-    text = _key_text(key)
+    text = key_text(key)
     try:
         source, offer_id = split_key(text)
         change = CatalogChange(op="delete", source=source, offer_id=offer_id)
@@ -148,7 +138,8 @@ def _tombstone(key: bytes | None) -> CatalogChange:
     return change
 
 
-def _key_text(key: bytes) -> str:
+def key_text(key: bytes) -> str:
+    """A record's key as text. Raises BadEvent."""
     try:
         return key.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -158,7 +149,7 @@ def _key_text(key: bytes) -> str:
 def _check_key(key: bytes | None, change: CatalogChange) -> None:
     if key is None:
         raise BadEvent(Reason.BAD_KEY, "the key is null: without it an offer's changes have no order")
-    text = _key_text(key)
+    text = key_text(key)
     if text != change.key:
         raise BadEvent(Reason.BAD_KEY, f"the key is {text[:80]!r}, the event is about {change.key[:80]!r}")
 
@@ -174,7 +165,23 @@ def _check_offer(offer: Offer) -> None:
         raise BadEvent(Reason.BAD_GTIN, f"the check digit of gtin {digits} is wrong")
 
 
-def _loads(value: bytes) -> Any:
+def read_object(value: bytes) -> dict[str, Any]:
+    """The JSON object of an event whose fields are yet to be checked. Raises BadEvent and UnknownMajorVersion."""
+    if len(value) > MAX_EVENT_BYTES:
+        raise BadEvent(Reason.TOO_LARGE, f"{len(value)} bytes; the limit is {MAX_EVENT_BYTES}")
+    data = loads(value)
+    if not isinstance(data, dict):
+        raise BadEvent(Reason.NOT_AN_OBJECT, f"the event is a JSON {_json_type(data)}, not an object")
+    # First of all: what an unknown major version means by its fields is not ours to judge.
+    if "schema_version" in data:
+        check_version(data["schema_version"])
+    if too_deep(data):
+        raise BadEvent(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+    return data
+
+
+def loads(value: bytes) -> Any:
+    """JSON as plain data. Raises BadEvent, which says what of it is no JSON."""
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
@@ -208,7 +215,8 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "value")
 
 
-def _too_deep(data: dict[str, Any]) -> bool:
+def too_deep(data: dict[str, Any]) -> bool:
+    """Whether an event nests deeper than `MAX_DEPTH`."""
     level: list[Any] = [data]
     for _ in range(MAX_DEPTH):
         level = [

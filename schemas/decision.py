@@ -17,7 +17,8 @@ from schemas.offer import pair_id
 from schemas.rationale import Rationale
 
 DecisionVerdict = Literal["match", "no_match", "review", "retracted"]
-DecidedBy = Literal["student", "identifier", "label", "change", "operator"]
+DecidedBy = Literal["student", "identifier", "label", "teacher", "change", "operator"]
+"""`label` is a person's, `teacher` the large model's: both come from `match.labels`."""
 
 DELETED_DIGEST = "deleted"
 """`Side.digest` of an offer that no longer exists: a retraction has a version of it, but no content."""
@@ -103,7 +104,10 @@ class MatchDecision(Event):
     candidate_rank: Natural | None = Field(default=None, description="0 is blocking's best; null: a live link")
     candidate_score: float | None = None
     linked: bool = Field(default=False, description="judged because a live link existed, not only by blocking")
-    source: Position = Field(description="the change (or label) that caused this decision")
+    source: Position = Field(
+        description="the change that caused this decision; of a labelled one the label, also where it is stated again "
+        "because an offer was sent again unchanged"
+    )
     decided_at: Timestamp
     thresholds: Cuts | None = Field(default=None, description="in force; null if no probability was looked at")
     orders: Literal[1, 2] = Field(default=1, description="orders of the two offers whose logits were averaged")
@@ -113,9 +117,21 @@ class MatchDecision(Event):
     )
     canary: bool = Field(default=False, description="judged by the candidate because the pair is in its share")
     shadow: ShadowJudgement | None = Field(default=None, description="what a candidate in the shadow said")
-    label_id: str | None = Field(default=None, description="the human label, when decided_by is 'label'")
+    label_id: str | None = Field(default=None, description="the label, when decided_by is 'label' or 'teacher'")
+    corrects: str | None = Field(
+        default=None,
+        # Rare, and written only where it says something: all other decisions are the same bytes as before.
+        exclude_if=lambda value: value is None,
+        description="the decision whose verdict this label overrules, about the same contents, if known",
+    )
     action_id: str | None = Field(default=None, description="the operator's action, when decided_by is 'operator'")
     replay: str | None = Field(default=None, description="name of the replay that produced it, if any")
+    category: Annotated[str, Field(max_length=60)] | None = Field(
+        default=None,
+        # Decisions without one are the same bytes as before there was the field.
+        exclude_if=lambda value: value is None,
+        description="category of the query's listing, cleaned and cut, for those who watch the stream",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -196,17 +212,30 @@ def bundle_order(ref: BundleRef) -> tuple[_VersionKey, str, str, str]:
     return (semver_key(ref.version), built, ref.name, ref.digest)
 
 
+def binding(decision: MatchDecision) -> int:
+    """How strongly a label binds: 2 a person's, 1 the teacher's (also where an operator acts on it), 0 none.
+
+    An operator's action on a teacher's answer keeps that answer's `label_id` and position: it stands over it, and a
+    later label stands over both.
+    """
+    if decision.decided_by == "label":
+        return 2
+    return int(
+        decision.decided_by == "teacher" or (decision.decided_by == "operator" and decision.label_id is not None)
+    )
+
+
 _StandingKey = tuple[int, int, int, int, int, tuple[_VersionKey, str, str, str], int, int, str, str]
 
 
 def standing_order(decision: MatchDecision) -> _StandingKey:
     """The sort key behind `supersedes`: of one pair's decisions, the greatest stands. See there."""
-    by_label = decision.decided_by == "label"
+    bound = binding(decision)
     return (
         decision.first.effective_version,
         decision.second.effective_version,
-        int(by_label),
-        decision.source.offset if by_label else 0,
+        bound,
+        decision.source.offset if bound else 0,
         decision.deployment,
         bundle_order(decision.bundle),
         int(decision.decided_by == "operator"),
@@ -222,11 +251,12 @@ def supersedes(a: MatchDecision, b: MatchDecision) -> bool:
     In this order:
 
     1. **Newer versions**: `a` does if both effective versions are at least `b`'s and one is greater.
-    2. At equal versions a **human label** binds, over any student; of two labels the later one
-       (`match.labels` is keyed by pair, so that their offsets are in order).
+    2. At equal versions a **label** binds, over any student: a person's over the teacher's (`binding`), and of two of
+       one kind the later (`match.labels` is keyed by pair, so that their offsets are in order).
     3. Then the later **deployment** (an entry of `match.models`): so a rollback to an older bundle stands.
     4. Then the **newer bundle** (`bundle_order`: semantic version, then `built_at`).
-    5. Then an **operator's** action over the student that it corrects; a newer bundle or deployment judges afresh.
+    5. Then an **operator's** action over the student or teacher that it corrects; a newer bundle or deployment judges
+       afresh.
     6. Then the decision whose **query is the pair's first id** (both sides may rightly judge a pair).
     7. Then the later `decided_at` (a replay under another policy), then the greater `decision_id`.
 

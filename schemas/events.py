@@ -21,7 +21,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from pydantic import (
@@ -168,6 +168,21 @@ class Event(BaseModel):
             return check_version(value)
         except BadEvent as error:
             raise PydanticCustomError("bad_value", "{detail}", {"detail": error.detail}) from error
+
+
+E = TypeVar("E", bound=Event)
+
+
+def read_event(model: type[E], value: bytes | None) -> E | None:
+    """The event of ours that a record carries; None where it carries none. Raises UnknownMajorVersion."""
+    try:
+        data = orjson.loads(value or b"")
+        # First of all: what an unknown major version means by its fields is not ours to judge.
+        if isinstance(data, dict) and "schema_version" in data:
+            check_version(data["schema_version"])
+        return model.model_validate(data)
+    except (ValueError, BadEvent):
+        return None
 
 
 class Position(BaseModel):

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from schemas.identifiers import codes, gtin14, measures, normalise_code, offer_codes
+from schemas.stated import packs
 from schemas.text import clean, trigrams
 
 if TYPE_CHECKING:
@@ -55,16 +56,18 @@ class Evidence:
     brand: int
     price: int | None
     gtin: str | None
+    packs: str | None
 
     def line(self) -> str:
-        """The evidence as the prompt shows it: five labels, a digit a value, at most 25 tokens."""
+        """The evidence as the prompt shows it: five labels, a digit a value, at most 28 tokens."""
         price = "" if self.price is None else f" price{self.price}"
         gtin = "" if self.gtin is None else f" gtin {self.gtin}"
+        packs = "" if self.packs is None else f" packs {self.packs}"
         return (
             f"codes{self.codes_shared}{self.codes_only_a}{self.codes_only_b}{self.codes_inside}{self.near_codes}"
             f" numbers{self.measures_shared}{self.measures_only_a}{self.measures_only_b}{self.measures_conflicting}"
             f" words{self.word_overlap}{self.word_containment}{self.words_only_a}{self.words_only_b}{self.brand}"
-            f" text{self.trigram_overlap}{self.trigram_containment}{self.covered_a}{self.covered_b}{price}{gtin}"
+            f" text{self.trigram_overlap}{self.trigram_containment}{self.covered_a}{self.covered_b}{price}{gtin}{packs}"
         )
 
 
@@ -81,6 +84,8 @@ class _View:
     all_measures: frozenset[str]
     grams: frozenset[str]
     reach: frozenset[str]
+    packs: frozenset[str]
+    all_packs: frozenset[str]
 
 
 @lru_cache(maxsize=16_384)
@@ -98,7 +103,14 @@ def _view(title: str, brand: str, model: str, description: str) -> _View:
         all_measures=of_title | frozenset(measures(description)),
         grams=frozenset(trigrams(title)),
         reach=frozenset(description.split()) | frozenset(words),
+        packs=_several(title),
+        all_packs=_several(title) | _several(description),
     )
+
+
+def _several(text: str) -> frozenset[str]:
+    """Pack sizes of more than one: "1 pc" says what silence says."""
+    return packs(text) - {"0", "1"}
 
 
 def view(offer: Offer) -> _View:
@@ -141,6 +153,14 @@ def conflicting_units(a: frozenset[str], b: frozenset[str]) -> list[str]:
     return sorted(unit for unit in left.keys() & right.keys() if not left[unit] & right[unit])
 
 
+def _packs(a: _View, b: _View) -> str | None:
+    if a.packs & b.all_packs or b.packs & a.all_packs:
+        return "same"
+    if a.packs and b.packs:
+        return "different"
+    return "one" if a.packs or b.packs else None
+
+
 def _price_distance(a: Offer, b: Offer) -> int | None:
     """Ninths of a factor e between the prices, capped: 0 equal, 9 a factor 2.7 or more."""
     if a.price is None or b.price is None or (a.currency and b.currency and a.currency != b.currency):
@@ -179,6 +199,7 @@ def compare(query: Offer, candidate: Offer) -> Evidence:
         brand=int(bool(a.words and b.words) and (a.words[0] in words_b or b.words[0] in words_a)),
         price=_price_distance(query, candidate),
         gtin=None if gtin_a is None or gtin_b is None else ("same" if gtin_a == gtin_b else "different"),
+        packs=_packs(a, b),
     )
 
 

@@ -25,8 +25,10 @@ from schemas.change import CatalogChange
 from schemas.deadletter import DEAD_LETTER_HEADERS, HEADER_OMITTED
 from schemas.decision import MatchDecision
 from schemas.deployment import Deployment, RegisteredBundle
+from schemas.drift import DriftEvent, Opinion
 from schemas.events import EVENT_SCHEMA_VERSION
 from schemas.label import Label
+from schemas.labeling import LabelingTask
 from schemas.offer import Offer
 from schemas.offer_record import OfferRecord
 from schemas.review import ReviewTask
@@ -38,7 +40,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # What sellers and people send is described as it is read, what we publish as it is written.
 _READ: tuple[type[BaseModel], ...] = (CatalogChange, Label, Offer, BundleManifest, Settings)
 _WRITTEN: tuple[type[BaseModel], ...] = (
-    Answer, Deployment, MatchDecision, OfferRecord, RegisteredBundle, ReviewTask,
+    Answer, Deployment, DriftEvent, LabelingTask, MatchDecision, Opinion, OfferRecord, RegisteredBundle, ReviewTask,
 )  # fmt: skip
 
 

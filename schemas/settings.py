@@ -31,7 +31,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from schemas.labeling_settings import LabelingSettings
+from schemas.monitor_settings import MonitorSettings
 from schemas.policy import Policy
+from schemas.review_settings import ReviewSettings
 from schemas.sections import (
     AuditSettings,
     BlockingSettings,
@@ -81,6 +84,9 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     replay: ReplaySettings = ReplaySettings()
     compare: CompareSettings = CompareSettings()
+    review: ReviewSettings = ReviewSettings()
+    labeling: LabelingSettings = LabelingSettings()
+    monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
 
@@ -94,6 +100,18 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+    def need_kafka(self) -> None:
+        """Raises ConfigError unless a Kafka is named; asked before anything is built that would only fail later."""
+        if not self.kafka.bootstrap_servers:
+            raise ConfigError(
+                "kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,..."
+            )
+
+    def need_redis(self) -> None:
+        """Raises ConfigError unless a Redis is named."""
+        if self.redis.url is None:
+            raise ConfigError("redis.url is not set (SAMESKU_REDIS__URL); valid: redis://, rediss:// or unix:// URLs")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ LABELS = "match.labels"
 DEAD_LETTERS = "catalog.changes.dlq"
 DRIFT = "match.drift"
 LABELING = "match.labeling"
+OPINIONS = "match.opinions"
 MODELS = "match.models"
 
 PARTITIONER = "murmur2_random"
@@ -123,7 +124,7 @@ ALL: tuple[Topic, ...] = (
     ),
     Topic(
         LABELS,
-        "What people decided. Training data that cannot be bought again: kept for ever.",
+        "What people decided, and the teacher where that is allowed. It cannot be bought again: kept for ever.",
         "pair id",
         "Label",
         {**_OUTPUT, **_DELETE, **_FOR_EVER},
@@ -139,15 +140,23 @@ ALL: tuple[Topic, ...] = (
     Topic(
         DRIFT,
         "What the monitor noticed about the stream of decisions.",
-        "name of the watched quantity",
-        "JSON object",
+        "name of the monitored stream (inputs/segment/signal)",
+        "DriftEvent",
         {**_OUTPUT, **_DELETE, "retention.ms": str(90 * _DAY)},
     ),
     Topic(
         LABELING,
-        "Requests for labels that the monitor makes when the student drifts.",
+        "Pairs that a label is wanted for, drawn from match.decisions with a known chance each.",
         "pair id",
-        "JSON object",
+        "LabelingTask",
+        # Two whole offers in one event, as in match.review.
+        {**_OUTPUT, **_DELETE, "retention.ms": str(90 * _DAY), "max.message.bytes": str(4 * _MIB)},
+    ),
+    Topic(
+        OPINIONS,
+        "What judges and the teacher say of a sample of decisions, for the monitor.",
+        "pair id",
+        "Opinion",
         {**_OUTPUT, **_DELETE, "retention.ms": str(90 * _DAY)},
     ),
     Topic(

@@ -28,6 +28,7 @@ class Release:
         processes: of training.
         max_steps, limit: of training, instead of the recipe's.
         sample: pairs of each validation set that calibration looks at; default: all.
+        both_orders_within: margin in nats within which the bundle judges a pair in both orders; default: never.
         report: further arguments of `samesku report`.
     """
 
@@ -43,6 +44,7 @@ class Release:
     max_steps: int | None = None
     limit: int | None = None
     sample: int | None = None
+    both_orders_within: float | None = None
     report: tuple[str, ...] = ()
 
 
@@ -104,6 +106,8 @@ def stages_of(release: Release, data: Path, base: str, first: Path | None = None
     facts = run / "facts.json"
     named = ["--name", release.name, "--version", release.version]
     sampled = ["--sample", str(release.sample)] if release.sample else []
+    margin = release.both_orders_within
+    orders = [] if margin is None else ["--both-orders-within", str(margin)]
     return [
         *stages,
         Stage(
@@ -123,9 +127,10 @@ def stages_of(release: Release, data: Path, base: str, first: Path | None = None
         ),
         Stage(
             "bundle",
-            samesku("bundle", "update", str(bundle), str(recipe), "--quality", str(facts)),
+            samesku("bundle", "update", str(bundle), str(recipe), "--quality", str(facts), *orders),
             [facts, *model],
             [bundle / "bundle.json", recipe / "bundle.json", recipe / "recipe.json"],
+            orders,
         ),
         Stage(
             "report",

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from samesku.matches.log import Bounds, LogUnreadable, bounds, read_messages
+from samesku.matches.log import LogUnreadable, bounds, read_messages
 from schemas.sections import KafkaSettings
 from worker.audit import sql
 from worker.audit.chain import Segment, covered
@@ -14,6 +14,7 @@ from worker.audit.columns import bytes_of
 from worker.audit.erasing import remaining
 from worker.audit.store import AuditStore
 from worker.audit.tables import DECISIONS, TABLES, Table
+from worker.replay.span import Span
 
 
 @dataclass
@@ -88,11 +89,10 @@ def compare(store: AuditStore, kafka: KafkaSettings) -> list[str]:
         return [str(error)]
     for number in sorted(span.ends):
         end = min(span.ends[number], store.end(DECISIONS, number))
-        here = Bounds(span.topic, {number: span.starts[number]}, {number: end})
+        here = Span(span.topic, {number: span.starts[number]}, {number: end})
         try:
             topic = {
-                message.offset() or 0: hashlib.sha256(_bytes(message.value())).digest()
-                for message in read_messages(kafka, here)
+                record.offset: hashlib.sha256(record.value or b"").digest() for record in read_messages(kafka, here)
             }
         except LogUnreadable as error:
             return [*problems, str(error)]
@@ -125,7 +125,3 @@ def _was_erased(row: dict[str, Any]) -> bool:
         or any(each["text"] == ERASED for each in quotes)
         or (row["unreadable"] is not None and row["raw"] is None)
     )
-
-
-def _bytes(value: str | bytes | None) -> bytes:
-    return value.encode() if isinstance(value, str) else value or b""

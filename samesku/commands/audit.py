@@ -53,8 +53,7 @@ def sink(root: Root = None) -> None:
     Any number of sinks share the partitions. Each goes on where the files end.
     """
     settings = load_settings(overrides={"audit.root": root})
-    if not settings.kafka.bootstrap_servers:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")
+    settings.need_kafka()
     from worker.audit.running import run_sink
 
     run_sink(settings)

@@ -17,7 +17,7 @@ from samesku.errors import CommandError
 from schemas import topics
 from schemas.decision import MatchDecision, standing
 from schemas.offer import Offer
-from schemas.settings import ConfigError, Settings, load_settings
+from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from schemas.label import Label
@@ -127,7 +127,7 @@ def _range(settings: Settings, text: str, shown: Shown) -> Side:
     from worker.replay.planning import as_decision
     from worker.replay.span import parse_point
 
-    _needs_kafka(settings)
+    settings.need_kafka()
     begin, separator, end = text.partition("..")
     kafka, now = settings.kafka, datetime.now(UTC)
     try:
@@ -152,7 +152,7 @@ def _labels(settings: Settings, paths: list[Path], topic: bool, shown: Shown) ->
     try:
         found = [label for path in paths for label in read_labels(path)]
         if topic:
-            _needs_kafka(settings)
+            settings.need_kafka()
             kafka = settings.kafka
             span = log.resolve(kafka, kafka.topic(topics.LABELS), Point(edge="start"), Point(edge="end"))
             shown.stage(f"reading {span.topic}", span.size)
@@ -162,8 +162,3 @@ def _labels(settings: Settings, paths: list[Path], topic: bool, shown: Shown) ->
     except ReplayError as error:
         raise CommandError(str(error)) from error
     return by_pair(found)
-
-
-def _needs_kafka(settings: Settings) -> None:
-    if not settings.kafka.bootstrap_servers:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")

@@ -19,7 +19,7 @@ from samesku.load.lag import Gate, GroupLag, LagUnknown
 from samesku.load.rows import Format, UnknownFormat, file_format, read_rows
 from samesku.load.run import LoadReport, RejectsFile, load
 from samesku.load.send import ChangeProducer, NotDelivered
-from schemas.settings import ConfigError, Settings, load_settings
+from schemas.settings import Settings, load_settings
 from schemas.topics import CHANGES
 
 app = typer.Typer(add_completion=False)
@@ -49,8 +49,7 @@ def command(
     failed; 2: wrong usage.
     """
     settings = load_settings()
-    if not settings.kafka.bootstrap_servers:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")
+    settings.need_kafka()
     if not file.is_file():
         raise typer.BadParameter(f"{file} is not a file", param_hint="FILE")
     try:

@@ -15,13 +15,14 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from samesku.errors import CommandError
-from samesku.matches.log import Bounds, LogUnreadable, bounds, read_decisions
+from samesku.matches.log import LogUnreadable, bounds, read_decisions
 from samesku.matches.snapshot import Snapshot, write_snapshot
 from schemas.decision import MatchDecision, standing
 from schemas.offer import split_key, split_pair
 from schemas.rationale import ATTRIBUTES
 from schemas.sections import KafkaSettings
-from schemas.settings import ConfigError, load_settings
+from schemas.settings import load_settings
+from worker.replay.span import Span
 
 
 class OfferOrCommand(TyperGroup):
@@ -84,11 +85,11 @@ def export(
     typer.echo(f"{len(decisions)} standing decisions in {out}; go on from the offsets in its first line", err=True)
 
 
-def _read(offer: str | None) -> tuple[KafkaSettings, Bounds, dict[str, MatchDecision]]:
+def _read(offer: str | None) -> tuple[KafkaSettings, Span, dict[str, MatchDecision]]:
     """What stands in the whole log, or of one offer's pairs. Raises CommandError."""
-    kafka = load_settings().kafka
-    if not kafka.bootstrap_servers:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")
+    settings = load_settings()
+    settings.need_kafka()
+    kafka = settings.kafka
     console = Console(stderr=True)
     try:
         span = bounds(kafka)

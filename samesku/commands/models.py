@@ -23,7 +23,7 @@ from schemas.bundle import BundleError, load_manifest
 from schemas.decision import BundleRef
 from schemas.deployment import Deployment, RegisteredBundle
 from schemas.events import UnknownMajorVersion
-from schemas.settings import ConfigError, Settings, load_settings
+from schemas.settings import Settings, load_settings
 from worker.registry import moves
 from worker.registry.failures import Overtaken, RegistryError
 from worker.registry.locations import as_location, cache_of, is_location, locate, locate_exactly
@@ -314,8 +314,7 @@ def _read() -> tuple[Settings, RegistryState]:
 
 
 def _state(settings: Settings) -> RegistryState:
-    if not settings.kafka.bootstrap_servers:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")
+    settings.need_kafka()
     return Registry.read(settings.kafka)
 
 

@@ -26,7 +26,7 @@ from rich.progress import (
 
 from samesku.errors import CommandError
 from schemas.bundle import BundleError
-from schemas.settings import ConfigError, Settings, load_settings
+from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from worker.replay.offers import OfferSource
@@ -76,11 +76,10 @@ def command(
     """
     overrides = {"student.threads": threads, "replay.share": share, "replay.rate": rate}
     settings = load_settings(overrides=overrides)
-    if not settings.kafka.bootstrap_servers and verify is None:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")
     if verify is not None:
         _verify(settings, verify, bundle)
         return
+    settings.need_kafka()
     _refuse(bundle is None, "--bundle is missing: which one is to judge?")
     _refuse(out is None, "--out is missing: the folder of this run")
     _refuse(publish and mode == "events", "--publish works on pairs; leave --mode events away")

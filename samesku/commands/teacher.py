@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from samesku.errors import CommandError
+from samesku.teacher.serve import errors, serve
 
 if TYPE_CHECKING:
     from train.teacher.config import TeacherConfig
@@ -185,6 +186,10 @@ def import_file(
         console.print(line, highlight=False, soft_wrap=True)
     if not found.records:
         raise CommandError(f"{rationales}: no rationale of use; structured rows with both offers are needed")
+
+
+app.command()(serve)
+app.command()(errors)
 
 
 def _config(

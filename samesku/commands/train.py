@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from samesku.commands.train_rl import mount
 from samesku.errors import CommandError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train a student.")
@@ -143,6 +144,10 @@ def release(
     sample: Annotated[
         int | None, typer.Option(min=50, help="Pairs of each set that calibration looks at; default: all.")
     ] = None,
+    both_orders_within: Annotated[
+        float,
+        typer.Option(min=0, help="Judge pairs whose logit is so near a threshold in both orders; 0: none."),
+    ] = 1.0,
     report: Annotated[str, typer.Option(help="Further options of `samesku report`, as '--limit 100 --cases 0'.")] = "",
 ) -> None:
     """From the data of SAMESKU_DATA to adapter, bundle and report: every stage whose output does not stand already."""
@@ -160,7 +165,7 @@ def release(
     made = Release(
         config=config, run=out, name=name, version=version, recipe=recipe, leave_out=tuple(leave_out or ()),
         hold_products=hold_products, processes=processes, base=base, max_steps=max_steps, limit=limit, sample=sample,
-        report=tuple(shlex.split(report)),
+        both_orders_within=both_orders_within, report=tuple(shlex.split(report)),
     )  # fmt: skip
     first = Path(settings.init) if settings.init else None
     console = Console(stderr=True)
@@ -303,3 +308,6 @@ def mine(
     for origin, count in count_by_origin(mined).items():
         console.print(f"{origin}: {count} mined, {dropped.get(origin, 0)} guarded", highlight=False)
     typer.echo(out)
+
+
+mount(app)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from schemas.settings import ConfigError, load_settings
+from schemas.settings import load_settings
 
 app = typer.Typer(help="Judge every change of catalog.changes until told to stop.")
 
@@ -26,10 +26,8 @@ def serve(
 ) -> None:
     """Judge every change of catalog.changes until told to stop."""
     settings = load_settings(overrides={"kafka.slot": slot, "student.bundle": bundle})
-    if not settings.kafka.bootstrap_servers:
-        raise ConfigError("kafka.bootstrap_servers is not set (SAMESKU_KAFKA__BOOTSTRAP_SERVERS); valid: host:port,...")
-    if settings.redis.url is None:
-        raise ConfigError("redis.url is not set (SAMESKU_REDIS__URL); valid: redis://, rediss:// or unix:// URLs")
+    settings.need_kafka()
+    settings.need_redis()
     # After the settings were found good: this imports the ONNX runtime.
     from worker.stream import run_worker
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from samesku.matches.log import LogUnreadable, as_bytes, bounds, read_decisions, read_messages
+from samesku.matches.log import LogUnreadable, bounds, read_decisions, read_messages
 from samesku.matches.snapshot import NotASnapshot, read_snapshot
 from schemas.decision import MatchDecision, standing
 from schemas.events import UnknownMajorVersion
@@ -71,11 +71,11 @@ def offers_of_log(kafka: KafkaSettings, keys: Iterable[str], progress: Progress)
     versions: dict[str, int] = {}
     try:
         span = bounds(kafka, OFFERS)
-        for message in read_messages(
+        for each in read_messages(
             kafka, span, lambda key: key.decode(errors="replace") in wanted,
             lambda done: progress(span.topic, done, span.size),
         ):  # fmt: skip
-            key, value = as_bytes(message.key()).decode(), as_bytes(message.value())
+            key, value = (each.key or b"").decode(), each.value
             if not value:  # deleted
                 found.pop(key, None)
                 continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import redis
 from pydantic import ValidationError
 
-from samesku.matches.log import Bounds, LogUnreadable, as_bytes, bounds, read_messages
+from samesku.matches.log import LogUnreadable, bounds, read_messages
 from schemas.answer import Answer
 from schemas.decision import MatchDecision
 from schemas.events import EventError
@@ -24,6 +24,7 @@ from worker.audit.contents import Contents
 from worker.audit.store import AuditStore
 from worker.audit.tables import DECISIONS as DECISIONS_TABLE
 from worker.blocking import BlockingError, Index
+from worker.replay.span import Span
 from worker.stream.errors import StreamError
 from worker.stream.startup import look_around, open_index
 
@@ -57,8 +58,8 @@ class Live:
         wanted = {key.encode() for key in keys}
         try:
             span = _share(bounds(self.settings.kafka, ANSWERS), wanted)
-            for message in read_messages(self.settings.kafka, span, wanted.__contains__, progress):
-                answer = Answer.model_validate_json(as_bytes(message.value()))
+            for record in read_messages(self.settings.kafka, span, wanted.__contains__, progress):
+                answer = Answer.model_validate_json(record.value or b"")
                 if answer.key is not None:
                     found[answer.key] = answer
         except (LogUnreadable, ValidationError, EventError) as error:
@@ -73,19 +74,19 @@ class Live:
             span = bounds(self.settings.kafka, DECISIONS)
             ends = {number: store.end(DECISIONS_TABLE, number) for number in span.ends}
             starts = {number: max(start, ends[number]) for number, start in span.starts.items()}
-            ahead = _share(Bounds(span.topic, starts, span.ends), {pair.encode()})
-            messages = read_messages(self.settings.kafka, ahead, lambda key: key == pair.encode())
-            return [MatchDecision.model_validate_json(as_bytes(message.value())) for message in messages]
+            ahead = _share(Span(span.topic, starts, span.ends), {pair.encode()})
+            records = read_messages(self.settings.kafka, ahead, lambda key: key == pair.encode())
+            return [MatchDecision.model_validate_json(record.value or b"") for record in records]
         except (LogUnreadable, ValidationError, EventError) as error:
             self.notes.append(f"what is newer than the store was not read: {error}")
             return []
 
 
-def _share(span: Bounds, keys: set[bytes]) -> Bounds:
+def _share(span: Span, keys: set[bytes]) -> Span:
     """The partitions in which records with these keys lie."""
     count = len(span.ends)
     numbers = {partition_of(key, count) for key in keys}
-    return Bounds(
+    return Span(
         span.topic,
         {number: start for number, start in span.starts.items() if number in numbers},
         {number: end for number, end in span.ends.items() if number in numbers},

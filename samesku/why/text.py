@@ -149,7 +149,8 @@ def _lines(entry: Entry, before: MatchDecision | None, history: History) -> Iter
 
 def _decider(made: MatchDecision) -> str:
     known = {
-        "label": f"label {made.label_id}", "operator": f"operator's action {made.action_id}",
+        "label": f"label {made.label_id}", "teacher": f"the teacher's answer {made.label_id}",
+        "operator": f"operator's action {made.action_id}",
         "change": "the change itself", "identifier": "the identifiers (fast path)",
     }  # fmt: skip
     return known.get(made.decided_by, "the student")

@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from samesku.cli import MOUNTS
+from schemas.settings import load_settings
+
 ROOT = Path(__file__).parents[2]
 TRAINING_ONLY = {"torch", "transformers", "peft", "trl", "optimum", "optimum-onnx", "accelerate", "datasets", "triton"}
 
@@ -61,3 +64,22 @@ def test_compose_never_lets_redis_evict_and_makes_the_topics_first() -> None:
     assert services["worker"]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_compose_holds_no_secret_and_every_service_of_ours_a_command_that_there_is() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    composed = yaml.safe_load(text)
+    targets = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "worker/Dockerfile").read_text(), re.MULTILINE)
+    ours = {name: each for name, each in composed["services"].items() if "build" in each}
+    assert {each["build"]["target"] for each in ours.values()} == set(targets)
+    known = {mount.name for mount in MOUNTS}
+    for name, each in ours.items():
+        assert each["command"][0] in known, name
+        # What is set is a setting: a misspelt variable would end the service at its start.
+        load_settings(environ={key: str(value) for key, value in each["environment"].items()})
+        mounted = {volume.split(":")[0] for volume in each.get("volumes", [])}
+        assert mounted <= composed["volumes"].keys()
+    assert {name for name, each in ours.items() if each.get("profiles") == ["people"]} == {
+        "monitor", "labeling", "review",
+    }  # fmt: skip
+    assert not re.search(r"password|secret|token|api_key", re.sub(r"#.*", "", text), re.IGNORECASE)

@@ -58,23 +58,33 @@ def decision(
     fields.setdefault(
         "decision_id",
         compute_decision_id(
-            *sides, query, ref.digest, "1", "1", fields["policy_version"], fields.get("label_id"),
-            deployment=fields.get("deployment", 0), action_id=fields.get("action_id"),
+            *sides,
+            query,
+            ref.digest,
+            "1",
+            "1",
+            fields["policy_version"],
+            fields.get("label_id"),
+            deployment=fields.get("deployment", 0),
+            action_id=fields.get("action_id"),
         ),
     )
     return MatchDecision(**fields)
 
 
+SOMEWHERE = Position(topic="catalog.changes", partition=0, offset=1)
+
 versions = st.sampled_from(["0.9.0", "1.0.0-rc.1", "1.0.0", "1.2.0", "1.10.0", "nightly"])
 decisions = st.builds(
-    lambda first, second, by_second, version, built, label, policy, late, deployment, operator: decision(
+    lambda first, second, by_second, version, built, label, by, policy, late, deployment, operator: decision(
         first,
         second,
         by_second=by_second,
         bundle=bundle(version, built_at=built),
-        decided_by="label" if label is not None else "operator" if operator else "student",
+        decided_by="operator" if operator else by if label is not None else "student",
         label_id=label,
-        action_id="i" if operator and label is None else None,
+        source=Position(topic="match.labels", partition=0, offset=late) if label is not None else SOMEWHERE,
+        action_id="i" if operator else None,
         deployment=deployment,
         policy_version=policy,
         decided_at=NOW + timedelta(seconds=late),
@@ -85,6 +95,7 @@ decisions = st.builds(
     versions,
     st.sampled_from([None, NOW, NOW + timedelta(days=1)]),
     st.sampled_from([None, None, "l1", "l2"]),
+    st.sampled_from(["label", "teacher"]),
     st.sampled_from(["p", "q"]),
     st.integers(0, 2),
     st.integers(0, 2),
@@ -106,6 +117,15 @@ decisions = st.builds(
         (decision(deployment=2), decision(deployment=1, bundle=bundle("9.0.0"))),
         (decision(decided_by="label", label_id="l"), decision(deployment=7)),
         (decision(decided_by="operator", action_id="i", by_second=True), decision()),
+        (decision(decided_by="teacher", label_id="t"), decision(bundle=bundle("9.0.0"), deployment=7)),
+        (decision(decided_by="teacher", label_id="t"), decision(decided_by="operator", action_id="i")),
+        (decision(decided_by="label", label_id="l"), decision(decided_by="teacher", label_id="t", deployment=7)),
+        (
+            decision(decided_by="operator", action_id="i", label_id="t"),
+            decision(decided_by="teacher", label_id="t"),
+        ),
+        (decision(decided_by="label", label_id="l"), decision(decided_by="operator", action_id="i", label_id="t")),
+        (decision(1, 2, decided_by="student"), decision(decided_by="teacher", label_id="t")),
         (decision(bundle=bundle("1.1.0")), decision(decided_by="operator", action_id="i")),
         (decision(deployment=1), decision(decided_by="operator", action_id="i", bundle=bundle("9.0.0"))),
         (decision(), decision(by_second=True)),

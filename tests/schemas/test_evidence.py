@@ -11,7 +11,10 @@ from schemas.evidence import Evidence, compare, conflicting_units, identifier_ve
 from schemas.offer import Offer
 from tests.schemas.strategies import offers
 
-LINE = re.compile(r"codes[0-9]{5} numbers[0-9]{4} words[0-9]{5} text[0-9]{4}( price[0-9])?( gtin (same|different))?")
+LINE = re.compile(
+    r"codes[0-9]{5} numbers[0-9]{4} words[0-9]{5} text[0-9]{4}( price[0-9])?( gtin (same|different))?"
+    r"( packs (same|different|one))?"
+)
 GTIN, OTHER_GTIN, WRONG_GTIN = "4006381333931", "036000291452", "4006381333932"
 
 
@@ -121,3 +124,22 @@ def test_the_line_as_the_student_reads_it() -> None:
 
 def test_a_view_is_made_once() -> None:
     assert view(offer("Canon EOS")) is view(offer("Canon EOS", price="1"))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ({"title": "aa batteries"}, {"title": "batteries aa"}, None),
+        ({"title": "aa batteries pack of 6"}, {"title": "batteries aa 6-pack"}, "same"),
+        ({"title": "aa batteries pack of 6"}, {"title": "batteries aa, 12 ct"}, "different"),
+        ({"title": "aa batteries pack of 6"}, {"title": "batteries aa"}, "one"),
+        ({"title": "aa batteries pack of 6"}, {"title": "batteries aa", "description": "a set of 6"}, "same"),
+        # What stands in a description alone is as often about what is in the box.
+        ({"title": "camera"}, {"title": "camera", "description": "with a set of 2 straps"}, None),
+        ({"title": "camera 1 pc"}, {"title": "camera"}, None),
+    ],
+)
+def test_pack_sizes(a: dict[str, str], b: dict[str, str], expected: str | None) -> None:
+    found = compare(offer(**a), offer(**b))
+    assert found.packs == expected
+    assert ("packs" in found.line()) == (expected is not None)

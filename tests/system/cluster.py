@@ -79,7 +79,10 @@ class Cluster:
 
     # Input
 
-    def produce(self, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None) -> int:
+    def produce(
+        self, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None,
+        topic: str = topics.CHANGES,
+    ) -> int:  # fmt: skip
         """Send raw records to catalog.changes, as a client of the sellers would; returns how many."""
         producer = Producer(
             {
@@ -93,7 +96,7 @@ class Cluster:
         where: dict[str, Any] = {} if partition is None else {"partition": partition}
         count = 0
         for key, value in records:
-            producer.produce(self.topic(topics.CHANGES), key=key, value=value, **where)
+            producer.produce(self.topic(topic), key=key, value=value, **where)
             count += 1
         assert producer.flush(30) == 0
         return count

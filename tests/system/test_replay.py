@@ -155,7 +155,9 @@ def test_what_was_decided_is_judged_again_and_nothing_live_is_touched(
     samesku(cluster, "replay", "--bundle", newer, "--out", every, "--all")
     assert len(lines_of(every)) == len(before)
 
-    # Compared with what stands in the topic itself, and with a person's label from the other one.
+    # Compared with what stands in the topic itself, and with a person's label from the other one, which no worker is
+    # left to bind.
+    assert [worker.terminate() for worker in cluster.workers] == [0]
     labelled = next(made for pair, made in found.items() if made.verdict != stands[pair].verdict)
     publish_label(cluster, labelled, "match")
     samesku(cluster, "compare", run, "--range", "start..end", "--out", tmp_path / "compared", code=1)

@@ -26,7 +26,7 @@ from worker.replay.folder import Folder
 
 pytestmark = pytest.mark.system
 
-OLD, NEW = "samesku-135m-0.2.0", "samesku-135m-0.3.0-rc.1"
+OLD, NEW = "samesku-135m", "samesku-135m-0.3.1-rc.1"
 
 
 @pytest.fixture(scope="module")

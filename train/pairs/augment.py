@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from schemas.grammar import is_grounded
 from schemas.offer import Offer
 from schemas.prompt import quotable
+from schemas.rationale import Attribute, Verdict
 from train.pairs.edits import EDIT_KINDS, EditKind, edited
 from train.pairs.mixture import TrainingPair
 from train.pairs.noise import noisy
 from train.rationales.derive import derive
 from train.rationales.verdicts import Targets
 
+Held = Mapping[tuple[str, str], Mapping[Attribute, Verdict]]
+
 # Of the edited pairs so many are given the same edit on both sides and keep their label.
 PARTNER_SHARE = 1 / 3
 # Edited pairs of each kind, relative to the others: pack sizes are rare in the data and stated in many ways.
 WEIGHTS: dict[EditKind, float] = {
-    "brand": 1.0, "model": 1.0, "pack": 2.5, "colour": 1.0, "capacity": 1.0, "edition": 1.0,
+    "brand": 1.0, "model": 1.0, "pack": 1.5, "colour": 1.0, "capacity": 1.0, "edition": 1.0,
 }  # fmt: skip
 # So many edits start from an offer against itself, as another seller would list it: there are few matches, and of some
 # kinds (codes, capacities) fewer that both sides state.
@@ -79,7 +83,7 @@ def against_itself(item: TrainingPair, rng: random.Random, brands: frozenset[str
 
 def _edits(
     items: Sequence[TrainingPair], kind: EditKind, wanted: int, seed: int, epoch: int, noise_share: float,
-    brands: frozenset[str],
+    brands: frozenset[str], steady: Held,
 ) -> list[TrainingPair]:  # fmt: skip
     """At most ``wanted`` edited pairs of one kind, from the pairs whose hash comes first in this epoch."""
     made: list[TrainingPair] = []
@@ -90,13 +94,14 @@ def _edits(
         if len(made) == wanted:
             break
         item, rng = items[place], rng_of(seed, epoch, items[place], f"{kind}:edit")
+        held = steady.get((item.pair.origin, item.pair.pair_id), {}) if item.pair.label else {}
         if item.pair.label == 0:
             if rng.random() >= against:
                 continue
             item = against_itself(item, rng, brands)
         elif rng.random() < noise_share:
             item = with_noise(item, rng, brands)
-        done = edited(item, rng, kind, brands=brands, both=rng.random() < PARTNER_SHARE)
+        done = edited(item, rng, kind, brands=brands, both=rng.random() < PARTNER_SHARE, held=held)
         if done is not None:
             made.append(done)
     return made
@@ -110,6 +115,7 @@ def augment(
     noise_share: float = 0.3,
     edit_share: float = 0.15,
     brands: Collection[str] = (),
+    steady: Held = MappingProxyType({}),
 ) -> list[TrainingPair]:
     """The pairs of one epoch: the given ones in their order, some with noise, and then the edited ones.
 
@@ -120,6 +126,7 @@ def augment(
         edit_share: edited pairs of *each* kind (times ``WEIGHTS``), as a share of the matches among ``items``; a third
             of them carry the same edit on both sides and stay matches. Fewer where the pairs offer fewer.
         brands: single-word brands known from the data (:func:`train.pairs.mixture.known_brands`).
+        steady: verdicts that a student gave matches before any edit, by origin and pair id; edits are to leave them.
 
     Returns:
         Pairs with unique (origin, pair_id) where those of ``items`` are.
@@ -131,5 +138,7 @@ def augment(
     ]
     matches = sum(item.pair.label == 1 for item in items)
     for kind in EDIT_KINDS:
-        found += _edits(items, kind, round(edit_share * WEIGHTS[kind] * matches), seed, epoch, noise_share, known)
+        found += _edits(
+            items, kind, round(edit_share * WEIGHTS[kind] * matches), seed, epoch, noise_share, known, steady
+        )
     return found

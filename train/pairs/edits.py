@@ -8,8 +8,9 @@ the partner that keeps the label: it teaches that not the words but the differen
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from schemas.grammar import is_grounded
 from schemas.offer import Offer
@@ -128,13 +129,15 @@ def edited(
     words: WordList = TRAINING,
     brands: Collection[str] = (),
     both: bool = False,
+    held: Mapping[Attribute, Verdict] = MappingProxyType({}),
 ) -> TrainingPair | None:
     """A training pair made of a matching one by one edit; its id ends in ``~kind``, or ``~same-kind`` when ``both``.
 
     Targets: the edited attribute ``different`` and label 0 (``same`` and label 1 when ``both``), every other attribute
     as before; one that was masked is at least not ``different``, unless the listings spoke against it already. Without
-    that, a student takes from real non-matches that where one attribute differs the others do too. The sentence quotes
-    the two words where both stand in the listings. GTINs go: they name the old product.
+    that, a student takes from real non-matches that where one attribute differs the others do too. Of the masked ones
+    those in ``held``, which the student itself gave the pair before the edit, are asked for again: an edit must not
+    move them. The sentence quotes the two words where both stand in the listings. GTINs go: they name the old product.
 
     Raises:
         ValueError: the pair is no match.
@@ -146,11 +149,14 @@ def edited(
         return None
     left, right = (side.model_copy(update={"gtin": None}) for side in (done.left, done.right))
     attribute = ATTRIBUTE_OF[kind]
-    verdicts: dict[Attribute, Verdict] = {**item.targets.verdicts, attribute: "same" if both else "different"}
+    known: dict[Attribute, Verdict] = {**item.targets.verdicts, attribute: "same" if both else "different"}
+    spared = frozenset(ATTRIBUTES) - known.keys() - doubtful(*done.before, brands)
+    steady = {name: verdict for name, verdict in held.items() if name in spared and verdict != "different"}
+    verdicts: dict[Attribute, Verdict] = {**steady, **known}
     if both:
-        known = item.targets.sentence
-        kept = known and _grounded(left, right, known.quote_left, known.quote_right)
-        sentence = known if kept else None
+        told = item.targets.sentence
+        kept = told and _grounded(left, right, told.quote_left, told.quote_right)
+        sentence = told if kept else None
     else:
         sentence = next(
             (
@@ -167,8 +173,7 @@ def edited(
         right=right,
         label=int(both),
     )
-    spared = frozenset(ATTRIBUTES) - verdicts.keys() - doubtful(*done.before, brands)
-    return TrainingPair(pair, Targets(verdicts, sentence, item.targets.source, spared))
+    return TrainingPair(pair, Targets(verdicts, sentence, item.targets.source, spared - verdicts.keys()))
 
 
 def doubtful(left: Offer, right: Offer, brands: Collection[str]) -> frozenset[Attribute]:

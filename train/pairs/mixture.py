@@ -23,6 +23,7 @@ from train.pairs.sources import read_sources
 from train.rationales.derive import derive
 from train.rationales.door import RecordedRationales
 from train.rationales.imported import ImportReport, import_row, imported_rows
+from train.rationales.people import corrected, said_of
 from train.rationales.verdicts import Targets
 
 # A brand must be stated by this many offers before a title's first word is read as that brand.
@@ -181,8 +182,10 @@ def build_mixture(
     for pair in pairs:
         known = taught.get(pair.id_key()) if pair.origin == "wdc-products" else None
         known = recorded.targets(pair, report) or known
-        targets = known or derive(pair.left, pair.right, pair.label, brands)
-        if known is None:
+        said = said_of(pair.meta)
+        targets = corrected(known or derive(pair.left, pair.right, pair.label, brands), said, pair.label)
+        # People, like a teacher, read the listings as they were.
+        if known is None and not said:
             moved = replace(pair, left=with_model_field(pair.left, seed), right=with_model_field(pair.right, seed))
             pair = moved
         annotated.append(TrainingPair(with_gtins(pair, seed), targets))

@@ -20,7 +20,7 @@ from train.evaluation.metrics import Floats
 from train.pairs.pairs import Pair
 
 FEATURES = tuple(field.name for field in fields(Evidence))
-_GTIN = {"same": 1.0, "different": -1.0}
+_STATED = {"same": 1.0, "different": -1.0, "one": 0.0}
 
 
 class Scorer(Protocol):
@@ -44,7 +44,7 @@ def features(query: Offer, candidate: Offer) -> list[float]:
     values: list[float] = []
     for name in FEATURES:
         value = getattr(evidence, name)
-        values.append(_GTIN[value] if isinstance(value, str) else np.nan if value is None else float(value))
+        values.append(_STATED[value] if isinstance(value, str) else np.nan if value is None else float(value))
     return values
 
 

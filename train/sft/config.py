@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from train.settings_file import checked, read_table, told_over
 
 
 class ConfigFileError(ValueError):
@@ -40,6 +41,9 @@ class SftConfig(BaseModel):
     """Share of the weights that the run went on from in the mean that it ends with: a stage that teaches something new
     unlearns something old, and between both ends the loss is lower (Wortsman et al. 2022, Robust fine-tuning of
     zero-shot models, arXiv 2109.01903)."""
+    mix_back: int = Field(default=1, ge=1)
+    """How many stages back the weights of ``mix_init`` are taken: 1 is the adapter that the run went on from; 2 the one
+    that *that* stage went on from, if a recipe file named it."""
     seed: int = 17
 
     # Which pairs, and how often.
@@ -65,6 +69,9 @@ class SftConfig(BaseModel):
     keep_easy: float = Field(default=0.1, ge=0, le=1)
     both_ways: bool = True
     augment: Augmentation = Augmentation()
+    steady: bool = False
+    """Edited matches are to keep the verdicts that the adapter in ``init`` gave them before the edit, where nothing
+    else is known of an attribute: an edit of the brand says nothing of the pack."""
     rationales: tuple[Path, ...] = ()
     """Teachers' records to train on (`samesku teacher run`); each set must be covered by ``verification``."""
     verification: tuple[Path, ...] = ()
@@ -119,6 +126,8 @@ class SftConfig(BaseModel):
             raise ValueError("max_steps or epochs must say when the run ends")
         if self.mix_init and self.init is None:
             raise ValueError("mix_init needs init: there is nothing to mix in")
+        if self.steady and self.init is None:
+            raise ValueError("steady needs init: there is no student whose verdicts could be kept")
         if self.patience is not None and not self.evaluate_every:
             raise ValueError("patience counts validations: it needs evaluate_every")
         return self
@@ -130,10 +139,7 @@ def read_config(path: Path | None, **given: Any) -> SftConfig:
     Raises:
         ConfigFileError: no TOML, an unknown key or a value out of its range.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8")) if path is not None else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigFileError(f"{path}: {error}") from error
+    values = read_table(path, ConfigFileError)
     if path is not None and isinstance(values.get("init"), str):
         values["init"] = str(path.parent / values["init"])
     for key in ("rationales", "verification"):
@@ -144,12 +150,4 @@ def read_config(path: Path | None, **given: Any) -> SftConfig:
     for name in ("files", "held_out_files"):
         if path is not None and isinstance(values.get(name), list):
             values[name] = [path.parent / file if isinstance(file, str) else file for file in values[name]]
-    values.update({name: value for name, value in given.items() if value is not None})
-    try:
-        return SftConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        valid = ", ".join(sorted(SftConfig.model_fields))
-        where = f"{path}: " if path is not None else ""
-        raise ConfigFileError(f"{where}{f'{key}: ' if key else ''}{first['msg']} (valid keys: {valid})") from error
+    return checked(SftConfig, told_over(values, given), path, ConfigFileError)

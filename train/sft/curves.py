@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from train.drawing import drawing
+
 Log = Sequence[Mapping[str, Any]]
 
 LOSSES = ("loss", "loss_answer", "loss_attributes", "loss_sentence")
@@ -30,9 +32,6 @@ def series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], lis
 
 def write_curves(log: Log, folder: Path) -> None:
     """Write ``curves.csv`` and ``curves.svg``; equal logs give equal files."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
     rows = table(log)
     names = ["step", *sorted({name for row in rows for name in row} - {"step"})]
     with (folder / TABLE).open("w", encoding="utf-8", newline="") as stream:
@@ -40,8 +39,7 @@ def write_curves(log: Log, folder: Path) -> None:
         writer.writeheader()
         writer.writerows(rows)
     validated = sorted({name for row in rows for name in row if name.startswith("eval_f1")})
-    with matplotlib.rc_context({"svg.hashsalt": "samesku", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(9, 8), layout="constrained")
+    with drawing((9, 8)) as figure:
         losses, validation, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1))
         _lines(losses, rows, LOSSES, "training loss")
         _lines(validation, rows, validated, "validation F1")

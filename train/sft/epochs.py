@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from train.pairs.augment import Held, augment
 from train.pairs.mixture import TrainingPair, known_brands
 from train.pairs.shares import stable_share
 from train.sft.config import SftConfig
@@ -54,16 +56,16 @@ def repeated(
         number += 1
 
 
-def epoch_rows(items: Sequence[TrainingPair], encoder: Encoder, config: SftConfig, epoch: int) -> list[Row]:
-    """The packed rows of one epoch, in training order."""
+def epoch_rows(
+    items: Sequence[TrainingPair], encoder: Encoder, config: SftConfig, epoch: int, steady: Held = MappingProxyType({})
+) -> list[Row]:
+    """The packed rows of one epoch, in training order; ``steady`` as in :func:`train.pairs.augment.augment`."""
     examples = []
     brands = known_brands(item.pair for item in items)
     for number, copy in enumerate(repeated(items, config.repeat, config.seed, epoch)):
         view = epoch + COPY_STRIDE * number
         seen = copy
         if config.augment.noise_share or config.augment.edit_share:
-            from train.pairs.augment import augment
-
             seen = augment(
                 copy,
                 seed=config.seed,
@@ -71,6 +73,7 @@ def epoch_rows(items: Sequence[TrainingPair], encoder: Encoder, config: SftConfi
                 noise_share=config.augment.noise_share,
                 edit_share=config.augment.edit_share,
                 brands=brands,
+                steady=steady,
             )
         examples += schedule(
             seen, encoder, seed=config.seed, epoch=view, keep_easy=config.keep_easy,
@@ -79,8 +82,16 @@ def epoch_rows(items: Sequence[TrainingPair], encoder: Encoder, config: SftConfi
     return pack(group_examples(examples, config.row_tokens), config.seed + epoch, config.row_tokens)
 
 
-def run_rows(items: Sequence[TrainingPair], encoder: Encoder, config: SftConfig, processes: int = 1) -> Rows:
+def run_rows(
+    items: Sequence[TrainingPair],
+    encoder: Encoder,
+    config: SftConfig,
+    processes: int = 1,
+    steady: Held = MappingProxyType({}),
+) -> Rows:
     """All rows of a run: ``epochs`` of them, or as many epochs as ``max_steps`` needs on so many processes.
+
+    ``steady``: as in :func:`train.pairs.augment.augment`.
 
     Raises:
         ValueError: the configuration leaves no row to train on.
@@ -89,7 +100,7 @@ def run_rows(items: Sequence[TrainingPair], encoder: Encoder, config: SftConfig,
     rows: list[Row] = []
     epoch = 0
     while (config.epochs is None or epoch < config.epochs) and (needed is None or len(rows) < needed):
-        made = epoch_rows(items, encoder, config, epoch)
+        made = epoch_rows(items, encoder, config, epoch, steady)
         if not made:
             raise ValueError(f"no pair is left to train on of {len(items)} in the mixture")
         rows += made

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-
-from train.sft.config import SftConfig
+from pydantic import BaseModel
 
 RUN_FILE, TRAINING_FILE = "run.json", "training.json"
 # What may differ between two sessions of one run: how long it is, what is looked at on the way, and the machine.
@@ -19,13 +18,13 @@ FREE = frozenset(
 )
 
 
-def identity(config: SftConfig, data_digest: str) -> dict[str, Any]:
+def identity(config: BaseModel, data_digest: str) -> dict[str, Any]:
     """What all sessions of a run have in common."""
     settings = config.model_dump(mode="json")
     return {"data": data_digest, **{name: value for name, value in settings.items() if name not in FREE}}
 
 
-def claim(out: Path, config: SftConfig, data_digest: str) -> None:
+def claim(out: Path, config: BaseModel, data_digest: str) -> None:
     """Make the folder the run's own.
 
     Raises:
@@ -43,7 +42,7 @@ def claim(out: Path, config: SftConfig, data_digest: str) -> None:
     path.write_bytes(orjson.dumps(mine, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
 
-def is_finished(out: Path, config: SftConfig, data_digest: str | None = None) -> bool:
+def is_finished(out: Path, config: BaseModel, data_digest: str | None = None) -> bool:
     """Whether the folder holds the finished run of this very configuration (and of these pairs)."""
     try:
         facts = orjson.loads((out / TRAINING_FILE).read_bytes())

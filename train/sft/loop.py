@@ -111,10 +111,10 @@ class RunTrainer(SlotTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def keep(self, adapter: Path, which: str = "best", start: Path | None = None, mix_init: float = 0.0) -> None:
+    def keep(self, adapter: Path, which: str = "best", mixed: Path | None = None, share: float = 0.0) -> None:
         """Write the run's adapter: of its (averaged) weights the best by validation, the last, or the mean of both.
 
-        Of the weights in the folder ``start`` it is then given a share of ``mix_init``.
+        Of the weights in the folder ``mixed`` it is then given a ``share``.
         """
         if self.sample:
             done = [entry["step"] for entry in self.state.log_history if "eval_log_loss" in entry]
@@ -128,8 +128,8 @@ class RunTrainer(SlotTrainer):
                 shutil.copytree(self.folder / BEST, adapter, dirs_exist_ok=True)
             elif which == "mean":
                 write_mean(adapter / ADAPTER, self.folder / BEST / ADAPTER)
-        if start is not None and mix_init and self.is_world_process_zero():
-            write_mean(adapter / ADAPTER, start / ADAPTER, mix_init)
+        if mixed is not None and self.is_world_process_zero():
+            write_mean(adapter / ADAPTER, mixed / ADAPTER, share)
         self.accelerator.wait_for_everyone()
 
     def stopped_by(self) -> str:

@@ -81,6 +81,20 @@ def first_adapter(config: SftConfig, out: Path) -> Path | None:
     return run_sft(read_config(Path(config.init), **kept), out / "first")
 
 
+def mixed_in(config: SftConfig, out: Path, start: Path | None) -> Path | None:
+    """The adapter whose weights are mixed into the run's at its end, if any.
+
+    Raises:
+        ValueError: there were not so many stages.
+    """
+    if not config.mix_init or config.mix_back == 1:
+        return start if config.mix_init else None
+    found = out.joinpath(*["first"] * config.mix_back, "adapter")
+    if not found.is_dir():
+        raise ValueError(f"mix_back = {config.mix_back}: there is no {found}; recipe files must name so many stages")
+    return found
+
+
 def run_sft(
     config: SftConfig,
     out: Path,
@@ -121,10 +135,12 @@ def run_sft(
     from export.base import load_base
     from train.sft.epochs import Rows, run_rows
     from train.sft.loop import RunTrainer
+    from train.sft.steady import steady_verdicts
     from train.sft.trainer import can_compile, collator
     from train.sft.validation import validation_sample
 
     start = first_adapter(config, out)
+    mixed = mixed_in(config, out, start)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -135,7 +151,8 @@ def run_sft(
         return out / "adapter"
     model, tokenizer = load_base(config.base)
     encoder = encoder_of(lambda text: list(tokenizer(text, add_special_tokens=False).input_ids))
-    made = run_rows(mixture.pairs, encoder, config, processes)
+    steady = steady_verdicts(config.base, start, mixture.pairs, out) if config.steady and start else {}
+    made = run_rows(mixture.pairs, encoder, config, processes, steady)
     per_step = config.rows_per_step * processes
     steps = config.max_steps or max(1, len(made.rows) // per_step)
     steps = min(steps, max(1, len(made.rows) // per_step))
@@ -208,7 +225,7 @@ def run_sft(
         start_from(trainer.model, start)
     trainer.train(resume_from_checkpoint=last)
     adapter = out / "adapter"
-    trainer.keep(adapter, config.keep, start, config.mix_init)
+    trainer.keep(adapter, config.keep, mixed, config.mix_init)
     if trainer.is_world_process_zero():
         seen = Rows(made.rows[: trainer.state.global_step * per_step], made.epochs)
         facts = {

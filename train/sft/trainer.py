@@ -89,6 +89,16 @@ def attribute_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.cat(losses).mean()
 
 
+def slot_losses(logits: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """Mean losses of logits [pairs, slots, choices]: ``answer``, and ``attributes`` where any has a target."""
+    answer = len(SLOTS) - 1
+    found = {"answer": functional.cross_entropy(logits[:, answer, :2], wanted[:, answer])}
+    flat, targets = logits[:, :answer].flatten(0, 1), wanted[:, :answer].flatten()
+    if bool((targets != IGNORED).any()):
+        found["attributes"] = attribute_loss(flat, targets)
+    return found
+
+
 class SlotTrainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer with the loss answer + ``attribute_weight`` x attributes + ``sentence_weight`` x sentence.
 
@@ -134,12 +144,7 @@ class SlotTrainer(SFTTrainer):  # type: ignore[misc]
             ).last_hidden_state
         head = causal.get_output_embeddings().weight
         logits = slot_logits(hidden[inputs["slot_rows"], inputs["slot_positions"]], head, self.choice_ids)
-        wanted = inputs["slot_choices"]
-        answer = len(SLOTS) - 1
-        parts = {"answer": functional.cross_entropy(logits[:, answer, :2], wanted[:, answer])}
-        flat, targets = logits[:, :answer].flatten(0, 1), wanted[:, :answer].flatten()
-        if bool((targets != IGNORED).any()):
-            parts["attributes"] = attribute_loss(flat, targets)
+        parts = slot_losses(logits, inputs["slot_choices"])
         if inputs["sentence_ids"].numel():
             spoken = hidden[inputs["sentence_rows"], inputs["sentence_positions"]].float()
             parts["sentence"] = functional.cross_entropy(spoken @ head.float().T, inputs["sentence_ids"])

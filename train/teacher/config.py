@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from schemas.settings import ConfigError
+from train.settings_file import read_table, told_over
 
 Structured = Literal["auto", "json_schema", "json_object", "plain"]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
@@ -110,18 +110,9 @@ def load_config(path: Path | None = None, given: Mapping[str, Any] | None = None
 
     Raises ConfigError, which names key, value and what is valid.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not TOML: {error}") from error
-    of_file = dict(values)
-    values.update({key: value for key, value in (given or {}).items() if value is not None})
+    of_file = read_table(path, ConfigError)
     try:
-        return TeacherConfig.model_validate(values)
+        return TeacherConfig.model_validate(told_over(of_file, given or {}))
     except ValidationError as error:
         raise ConfigError(
             "\n".join(_explain(path, of_file, given or {}, detail) for detail in error.errors(include_url=False))

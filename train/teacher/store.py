@@ -178,6 +178,16 @@ class Store:
         if row is not None:
             self.at_risk -= Decimal(row[0])
 
+    def spent_since(self, moment: datetime) -> Decimal:
+        """What was paid, or may have been, since then."""
+        since = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+        paid = "select cost from replies where cost is not null and received_at >= ?"
+        return sum(
+            (Decimal(row[0]) for query in (paid, "select ceiling from sent where sent_at >= ?")
+             for row in self._db.execute(query, (since,))),
+            Decimal(0),
+        )  # fmt: skip
+
     def totals(self) -> Iterator[tuple[str, int, int, int, Decimal]]:
         """Of all that was ever paid for, by step: (step, replies, prompt tokens, completion tokens, cost)."""
         by_step: dict[str, tuple[int, int, int, Decimal]] = {}

@@ -34,7 +34,7 @@ from worker.stream.metrics import (
     Metrics,
 )
 from worker.stream.records import Record
-from worker.stream.session import ASK_TIMEOUT, as_record
+from worker.stream.session import ASK_TIMEOUT, MakeConsumer, as_record
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Sink:
         self,
         store: AuditStore,
         topics: dict[str, str],
-        make_consumer: Callable[[Callable[[KafkaError], None]], Consumer],
+        make_consumer: MakeConsumer,
         buffers: Buffers,
         merger: Merger | None,
         clock: Callable[[], float],

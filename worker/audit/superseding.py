@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.decision import MatchDecision, bundle_order, supersedes
+from schemas.decision import MatchDecision, binding, bundle_order, supersedes
 
 
 def why_over(winner: MatchDecision, loser: MatchDecision) -> str:
@@ -16,11 +16,11 @@ def why_over(winner: MatchDecision, loser: MatchDecision) -> str:
     ]
     if newer:
         return "newer versions: " + ", ".join(newer)
-    if winner.decided_by == "label" or loser.decided_by == "label":
-        if loser.decided_by != "label":
-            return "a human label binds at equal versions"
-        if winner.source.offset != loser.source.offset:
-            return "a later human label"
+    if binding(winner) != binding(loser):
+        who = "a human label" if binding(winner) == 2 else "the teacher's answer"
+        return f"{who} binds at equal versions"
+    if binding(winner) and winner.source.offset != loser.source.offset:
+        return "a later human label" if binding(winner) == 2 else "a later answer of the teacher"
     if winner.deployment != loser.deployment:
         return f"a later deployment: {winner.deployment} instead of {loser.deployment}"
     if bundle_order(winner.bundle) != bundle_order(loser.bundle):
@@ -29,7 +29,8 @@ def why_over(winner: MatchDecision, loser: MatchDecision) -> str:
             f"{loser.bundle.name} {loser.bundle.version}"
         )
     if winner.decided_by != loser.decided_by and winner.decided_by == "operator":
-        return "an operator's action corrects the student"
+        corrected = "teacher" if binding(loser) else "student"
+        return f"an operator's action corrects the {corrected}"
     if winner.query_key != loser.query_key:
         return "judged from the side of the pair's first offer"
     if winner.decided_at != loser.decided_at:

@@ -25,8 +25,10 @@ from worker.audit.tables import DECISIONS, LABELS, OFFERS, TABLES, Table
 VIEWS = ("decisions", "standing", "offer_versions", "contents", "labels", "unreadable", "erasures")
 
 # `schemas.decision.standing_order`, in SQL; a bundle's place among all is worked out there and joined.
-_ORDER = """first_version DESC, second_version DESC, (decided_by = 'label') DESC,
-    CASE WHEN decided_by = 'label' THEN source_offset ELSE 0 END DESC, deployment DESC, place DESC,
+_BINDING = """CASE WHEN decided_by = 'label' THEN 2
+    WHEN decided_by = 'teacher' OR (decided_by = 'operator' AND label_id IS NOT NULL) THEN 1 ELSE 0 END"""
+_ORDER = f"""first_version DESC, second_version DESC, {_BINDING} DESC,
+    CASE WHEN {_BINDING} > 0 THEN source_offset ELSE 0 END DESC, deployment DESC, place DESC,
     (decided_by = 'operator') DESC, query_first DESC, decided_at DESC, decision_id DESC"""
 _BUNDLE = ("bundle_name", "bundle_version", "bundle_digest", "bundle_built_at")
 

@@ -43,6 +43,9 @@ class Layout:
     def standing(self, key: str) -> bytes:
         return self._name(self.shard(key), f"s:{key}")
 
+    def labels(self, key: str) -> bytes:
+        return self._name(self.shard(key), f"l:{key}")
+
     def everything(self) -> str:
         """Glob of all keys of the namespace, whatever their generation."""
         return f"{{{self._namespace}:*"

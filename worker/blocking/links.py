@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from worker.blocking.generations import Generations
-from worker.blocking.records import Link, LinkState, Settle, Standing
+from worker.blocking.records import HeldLabel, Link, LinkState, Settle, Standing
 from worker.blocking.scripts import Argument, Call, run
 
 _LINKS = ("match", "review")
+# No key holds it: control characters are escaped there.
+_SEPARATOR = "\x1f"
 
 
 class Links(Generations):
@@ -74,6 +76,38 @@ class Links(Generations):
             content = seen.standing.dumps() if seen.standing else b""
             calls.extend(self._both("unlink", a, b, self._standing_key, content, *sorted(seen.tokens)))
         run(self.client, calls)
+
+    def put_labels(self, labels: Iterable[tuple[str, str, HeldLabel]]) -> None:
+        """Keep what was said of pairs (`a`, `b`, label), with both offers: of each pair's contents, what counts.
+
+        The rule is `schemas.label.replaces`, so labels may come in any order, and again. It is no statement about
+        what was decided: it says only what `match.labels` holds, and may so be written before any commit.
+        """
+        calls: list[Call] = []
+        for a, b, label in labels:
+            calls.extend(
+                self._call(
+                    "label", self._layout.shard(key), [self._layout.labels(key)],
+                    _SEPARATOR.join((other, *label.digests)), label.dumps(), label.offset, label.by,
+                )
+                for key, other in ((a, b), (b, a))
+            )  # fmt: skip
+        run(self.client, calls)
+
+    def labels(self, key: str) -> dict[str, list[HeldLabel]]:
+        """What was said of one offer's pairs, by the other's key: one label for each contents."""
+        return self.labels_many([key])[0]
+
+    def labels_many(self, keys: Sequence[str]) -> list[dict[str, list[HeldLabel]]]:
+        """The same of many offers; one script per shard."""
+        rows = self._by_shard("labels", keys, lambda key: [self._layout.labels(key)])
+        found: list[dict[str, list[HeldLabel]]] = []
+        for row in rows:
+            of_offer: dict[str, list[HeldLabel]] = {}
+            for field, data in sorted(_pairs(row[0]).items()):
+                of_offer.setdefault(field.decode().partition(_SEPARATOR)[0], []).append(HeldLabel.loads(data))
+            found.append(of_offer)
+        return found
 
     def _standing_key(self, key: str) -> tuple[bytes, ...]:
         return (self._layout.standing(key),)

@@ -134,9 +134,40 @@ class LinkState:
     standing: Standing | None = None
 
     @property
+    def bound(self) -> bool:
+        """Whether a label made the standing decision (`schemas.decision.binding` is the third part of its order)."""
+        return self.standing is not None and len(self.standing.order) > 2 and self.standing.order[2] > 0
+
+    @property
     def pending(self) -> bool:
         """While pending, the standing decision is only the *previous* one: not to be served or reused."""
         return bool(self.tokens)
+
+
+@dataclass(frozen=True)
+class HeldLabel:
+    """What somebody said of two offers, as the index keeps it: with which contents, and where in `match.labels`."""
+
+    label_id: str
+    verdict: Literal["match", "no_match"]
+    by: Literal["person", "teacher"]
+    digests: tuple[str, str]
+    """In the pair's order."""
+    topic: str
+    partition: int
+    offset: int
+    decision_id: str | None = None
+    seen_verdict: str | None = None
+
+    def dumps(self) -> bytes:
+        return orjson.dumps(self)
+
+    @classmethod
+    def loads(cls, data: bytes) -> HeldLabel:
+        raw: dict[str, Any] = orjson.loads(data)
+        # A later version may say more; what is needed here does not change.
+        known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
+        return cls(**{**known, "digests": _tuples(raw["digests"])})
 
 
 @dataclass(frozen=True)

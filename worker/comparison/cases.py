@@ -79,7 +79,7 @@ def align(
         before, after = old[pair], new[pair]
         if (before.first.digest, before.second.digest) != (after.first.digest, after.second.digest):
             aligned.other_contents += 1
-        elif {before.decided_by, after.decided_by} & {"label", "operator", "change"}:
+        elif {before.decided_by, after.decided_by} & {"label", "teacher", "operator", "change"}:
             aligned.by_people += 1
         else:
             contents = offers.get(before.first.digest), offers.get(before.second.digest)

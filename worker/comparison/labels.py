@@ -39,12 +39,15 @@ def read_labels(path: Path) -> list[Label]:
 
 
 def labels_of(records: Iterable[Record]) -> Iterator[Label]:
-    """The labels in records of `match.labels`; what this version cannot read is left out."""
+    """The labels of people in records of `match.labels`; what this version cannot read is left out."""
     for record in records:
         try:
-            yield Label.model_validate_json(record.value or b"")
+            label = Label.model_validate_json(record.value or b"")
         except (ValidationError, UnknownMajorVersion):
             continue
+        # The teacher is no measure of a student: both are models, and wrong about the same pairs.
+        if label.by == "person":
+            yield label
 
 
 def by_pair(labels: Iterable[Label]) -> dict[str, list[Label]]:

@@ -1,7 +1,7 @@
 """An operator's decision about one pair: what stands is sent to people, or retracted. Pure.
 
 It stands over the student that it corrects, and gives way to a newer bundle, a newer deployment and newer versions of
-the offers (`schemas.decision.supersedes`); a human label it never overrules.
+the offers (`schemas.decision.supersedes`); a person's label it never overrules, a teacher's answer it does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def acted(held: MatchDecision, target: Target, action_id: str, at: datetime) -> 
         update={
             "decision_id": compute_decision_id(
                 held.first, held.second, held.query_key, held.bundle.digest, held.prompt_version,
-                held.grammar_version, held.policy_version, deployment=held.deployment, action_id=action_id,
+                held.grammar_version, held.policy_version, held.label_id, deployment=held.deployment,
+                action_id=action_id,
             ),
             "verdict": target,
             "probability": held.probability if keep else None,

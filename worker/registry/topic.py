@@ -18,7 +18,7 @@ from schemas.sections import KafkaSettings
 from schemas.topics import MODELS, PARTITIONER
 from worker.registry.failures import RegistryUnreadable
 from worker.registry.state import RegistryState
-from worker.stream.clients import reader_config
+from worker.stream.clients import assigned_config, reader_config
 from worker.stream.errors import Unavailable
 
 # Records of one look: a registry has dozens, so that one look is all.
@@ -36,16 +36,7 @@ class EntryReader:
         self.unreadable: list[str] = []
         """Records that are no entries; they count for nothing, for every reader alike."""
         self._timeout = kafka.request_timeout_s
-        config: dict[str, Any] = {
-            **reader_config(kafka),
-            # Required by the library and never used: the partition is assigned by hand and nothing is committed.
-            "group.id": f"{kafka.group_id}-models",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-        self._consumer = Consumer(config)
+        self._consumer = Consumer(assigned_config(kafka, "models", "earliest"))
         self._consumer.assign([TopicPartition(self.topic, 0, OFFSET_BEGINNING)])
         self._next = 0
 

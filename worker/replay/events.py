@@ -68,7 +68,8 @@ class Pipeline:
 
     def chunk(self, records: Sequence[Record]) -> Came:
         """What comes of these changes. Raises ReplayError, redis errors and BlockingError."""
-        came, buffer = Came(), Buffer()
+        came = Came()
+        buffer: Buffer[Incoming] = Buffer()
         for incoming in self._validated(records):
             buffer.append(incoming)
         size = BatchSize(self._batch, self._attempts)

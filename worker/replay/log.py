@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.sections import KafkaSettings
 from worker.replay.errors import LogUnreadable, WrongRequest
 from worker.replay.span import Point, Span, between
-from worker.stream.clients import reader_config
+from worker.stream.clients import assigned_config
 from worker.stream.records import Record
 from worker.stream.session import as_record
 
+PURPOSE = "replay"
 BATCH = 500
 POLL_S = 1.0
 # A broker that sends nothing for so long, with records left to read, is gone.
@@ -25,7 +26,7 @@ def resolve(kafka: KafkaSettings, topic: str, begin: Point, end: Point) -> Span:
 
     Raises LogUnreadable and WrongRequest.
     """
-    consumer = Consumer(_config(kafka))
+    consumer = Consumer(assigned_config(kafka, PURPOSE, "error"))
     try:
         metadata = consumer.list_topics(topic, timeout=kafka.request_timeout_s).topics[topic]
         if metadata.error is not None:
@@ -49,15 +50,16 @@ def read(
     span: Span,
     wanted: Callable[[bytes], bool] = lambda key: True,
     passed: Callable[[int], None] = lambda count: None,
+    gone: Literal["error", "earliest"] = "error",
 ) -> Iterator[Record]:
     """Every committed record of the span whose key is wanted; `passed` gets how many records each fetch brought.
 
-    Raises LogUnreadable.
+    What retention removes meanwhile is an error, unless `gone` says that what is left is enough. Raises LogUnreadable.
     """
     left = {number for number, end in span.ends.items() if end > span.starts[number]}
     if not left:
         return
-    consumer = Consumer(_config(kafka))
+    consumer = Consumer(assigned_config(kafka, PURPOSE, gone))
     consumer.assign([TopicPartition(span.topic, number, span.starts[number]) for number in sorted(left)])
     silence = 0.0
     try:
@@ -85,18 +87,6 @@ def read(
             passed(len(messages))
     finally:
         consumer.close()
-
-
-def _config(kafka: KafkaSettings) -> dict[str, Any]:
-    return {
-        **reader_config(kafka),
-        # Required by the library and never used: nothing is subscribed to and nothing is committed.
-        "group.id": f"{kafka.group_id}-replay",
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "error",
-        "enable.partition.eof": True,
-    }
 
 
 def _bounds(

@@ -3,7 +3,7 @@
 Link, judge, recheck, publish, settle: the pair is linked in the live index before its offers are read, versions are
 read again after judging, what moved is judged again; whoever moves an offer later finds the link and judges the pair
 himself. An old version can so never overwrite today's decision. Left alone, and counted: pairs whose offers are gone,
-that a person or (at this very bundle) an operator decided, that another bundle owns, and that this bundle and policy
+that a label or (at this very bundle) an operator decided, that another bundle owns, and that this bundle and policy
 have decided already. Non-goals: the transaction (`worker.stream.transaction`), and reading the topics.
 """
 
@@ -95,7 +95,7 @@ class Publishing:
 
     def check(self, held: MatchDecision) -> None:
         """Raises WouldNotStand if at the same versions a decision of ours would not stand over this one."""
-        if held.decided_by in ("label", "operator") or not self._owns(held.pair_id):
+        if held.decided_by in ("label", "teacher", "operator") or not self._owns(held.pair_id):
             return
         ours, theirs = (
             (self._basis.deployment, bundle_order(self._basis.bundle)),
@@ -119,7 +119,7 @@ class Publishing:
             return False
         same_content = (held.first.digest, held.second.digest) == (first.digest, second.digest)
         # A label binds while the digests of both offers stand, whatever their versions.
-        if held.decided_by == "label" and same_content:
+        if held.decided_by in ("label", "teacher") and same_content:
             counts[LABEL] += 1
             return False
         if (held.first.effective_version, held.second.effective_version) == (first.version, second.version):

@@ -9,24 +9,28 @@ Non-goals: polling, and deciding what failed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import takewhile
+from typing import Generic, TypeVar
 
-from worker.stream.validate import Incoming
+from worker.stream.records import LookedAt
+
+R = TypeVar("R", bound=LookedAt)
 
 
-class Buffer:
+class Buffer(Generic[R]):
     """Polled records that are not yet answered. Invariant: offsets of one partition ascend from head to tail."""
 
     def __init__(self) -> None:
-        self._records: deque[Incoming] = deque()
+        self._records: deque[R] = deque()
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def append(self, record: Incoming) -> None:
+    def append(self, record: R) -> None:
         self._records.append(record)
 
-    def put_back(self, records: Sequence[Incoming]) -> None:
+    def put_back(self, records: Sequence[R]) -> None:
         """Return a batch that was cut but not committed: it is the next one again."""
         self._records.extendleft(reversed(records))
 
@@ -39,12 +43,16 @@ class Buffer:
     def clear(self) -> None:
         self._records.clear()
 
-    def cut(self, limit: int) -> list[Incoming]:
-        """Take up to `limit` records from the head, ending before the second change of one offer.
+    def leading(self, wanted: Callable[[R], bool]) -> int:
+        """How many records there are before the first that is not wanted."""
+        return sum(1 for _ in takewhile(wanted, self._records))
+
+    def cut(self, limit: int) -> list[R]:
+        """Take up to `limit` records from the head, ending before the second of one offer (of labels: one pair).
 
         One offer occurs at most once in a batch, so that indexing the whole batch first cannot run ahead of an answer.
         """
-        batch: list[Incoming] = []
+        batch: list[R] = []
         seen: set[bytes] = set()
         while self._records and len(batch) < limit:
             name = self._records[0].identity
@@ -96,7 +104,7 @@ class BatchSize:
         self.failures_alone = 0
 
 
-def next_offsets(batch: Iterable[Incoming]) -> dict[int, int]:
+def next_offsets(batch: Iterable[LookedAt]) -> dict[int, int]:
     """What to commit once a batch is answered: per partition, the last offset plus one."""
     ends: dict[int, int] = {}
     for incoming in batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from schemas.sections import KafkaSettings
 from schemas.topics import DEAD_LETTER_MAX_BYTES, PARTITIONER
@@ -69,3 +69,19 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
 def reader_config(kafka: KafkaSettings) -> dict[str, Any]:
     """What a restore reads with, and what the admin client asks with."""
     return {**_QUIET, **kafka.client_config(), "reconnect.backoff.max.ms": RECONNECT_MAX_MS}
+
+
+def assigned_config(kafka: KafkaSettings, purpose: str, gone: Literal["error", "earliest"]) -> dict[str, Any]:
+    """A reader of committed records that is in no group: partitions are assigned by hand, nothing is committed.
+
+    `gone` says what becomes of an offset that retention has removed: an error, or the first record that is left.
+    """
+    return {
+        **reader_config(kafka),
+        # Required by the library and never used.
+        "group.id": f"{kafka.group_id}-{purpose}",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": gone,
+        "enable.partition.eof": True,
+    }

@@ -17,11 +17,11 @@ from typing import Protocol
 from schemas.decision import MatchDecision
 from schemas.events import Position
 from schemas.offer import Offer, pair_id
-from worker.blocking.records import Candidate, Delete, Link, LinkState, Settle, StoredOffer, Upsert, Written
+from worker.blocking.records import Candidate, Delete, HeldLabel, Link, LinkState, Settle, StoredOffer, Upsert, Written
 from worker.stream.backoff import Log
 from worker.stream.bench import Bench, Seats, Verdict, present, seated
 from worker.stream.metrics import PAIRS_REJUDGED, PAIRS_UNCHANGED, Metrics
-from worker.stream.pairs import LINKING, Basis, Member, decision, lead, reusable, standing_of
+from worker.stream.pairs import LINKING, Basis, Member, binding_label, decision, labelled, lead, reusable, standing_of
 from worker.student.judge import Judge
 
 
@@ -35,6 +35,8 @@ class IndexPort(Protocol):
     def read(self, keys: Sequence[str]) -> list[StoredOffer | None]: ...
 
     def links(self, key: str) -> dict[str, LinkState]: ...
+
+    def labels(self, key: str) -> dict[str, list[HeldLabel]]: ...
 
     def link_many(self, links: Iterable[Link]) -> None: ...
 
@@ -106,10 +108,12 @@ class Judging:
         """
         offer = present(changed)
         links = self.index.links(changed.key)
+        # Asked for after the offer was indexed: whoever writes a label later reads this very version (`labels`).
+        labels = self.index.labels(changed.key)
         blocked = {candidate.key: candidate for candidate in self.index.candidates(offer, k)} if k > 0 else {}
         others = list(dict.fromkeys([*blocked, *links]))
         followed = Followed(considered=len(others), offers={changed.key: offer})
-        attempt = _Attempt(self, changed, source, links, blocked, made, followed, isolate)
+        attempt = _Attempt(self, changed, source, links, labels, blocked, made, followed, isolate)
         if others:
             attempt.run(others, self._rounds)
         return followed
@@ -150,7 +154,8 @@ class _Attempt:
 
     def __init__(
         self, judging: Judging, changed: Member, source: Position, links: dict[str, LinkState],
-        blocked: dict[str, Candidate], made: Mapping[str, MatchDecision], followed: Followed, isolate: bool,
+        labels: dict[str, list[HeldLabel]], blocked: dict[str, Candidate], made: Mapping[str, MatchDecision],
+        followed: Followed, isolate: bool,
     ) -> None:  # fmt: skip
         self._judging = judging
         self._index = judging.index
@@ -158,6 +163,7 @@ class _Attempt:
         self._changed = changed
         self._source = source
         self._links = links
+        self._labels = labels
         self._blocked = blocked
         self._made = made
         self._followed = followed
@@ -168,6 +174,7 @@ class _Attempt:
         self._kept: dict[str, str] = {}
         self._shared: dict[str, str] = {}
         self._gone: dict[str, Member] = {}
+        self._labelled: dict[str, tuple[Member, HeldLabel]] = {}
 
     def run(self, others: list[str], rounds: int) -> None:
         open_ = others
@@ -183,7 +190,7 @@ class _Attempt:
 
     def _round(self, keys: list[str], first: bool) -> dict[str, int]:
         """Look at each pair once; returns the version of the other side that was looked at."""
-        for known in (self._verdicts, self._kept, self._shared, self._gone):
+        for known in (self._verdicts, self._kept, self._shared, self._gone, self._labelled):
             for key in keys:
                 known.pop(key, None)
         # What may be answered by a standing decision is looked at first; everything else is linked before it is read.
@@ -219,11 +226,18 @@ class _Attempt:
             self._shared[other.key] = made.decision_id
             return True
         basis = self._seats.owner(pair_id(self._changed.key, other.key)).basis
-        standing_id = reusable(self._changed, other, self._links.get(other.key), basis)
+        link = self._links.get(other.key)
+        standing_id = reusable(self._changed, other, link, basis)
         if standing_id is None:
+            return False
+        if self._label_of(other) is not None and not (link is not None and link.bound):
+            # Its content was another one meanwhile, and is again what somebody has labelled.
             return False
         self._kept[other.key] = standing_id
         return True
+
+    def _label_of(self, other: Member) -> HeldLabel | None:
+        return binding_label(self._labels.get(other.key, ()), self._changed, other)
 
     def _judge(self, others: list[Member]) -> None:
         groups: dict[str, tuple[Member, list[Member]]] = {}
@@ -232,6 +246,10 @@ class _Attempt:
                 self._gone[other.key] = other
                 continue
             self._followed.offers[other.key] = other.offer
+            label = self._label_of(other)
+            if label is not None:
+                self._labelled[other.key] = (other, label)
+                continue
             query, candidate = lead(self._changed, other, self._seats.live.basis.pair_order)
             groups.setdefault(query.key, (query, []))[1].append(candidate)
         for query, candidates in groups.values():
@@ -268,20 +286,33 @@ class _Attempt:
                 timings=timings,
                 shadow=verdict.shadow,
             )  # fmt: skip
-            followed.decisions.append(made)
-            first, second = (followed.offers[key] for key in (made.first.key, made.second.key))
-            followed.settles.append(Settle(self._changed.key, other.key, self._token, standing_of(made, first, second)))
+            self._add(made, other)
+        for other, label in self._labelled.values():
+            # Nobody judged, so that it is of the live bundle, whoever owns the pair.
+            self._add(
+                labelled(
+                    self._seats.live.basis, self._changed, other, label, judging.moment(),
+                    link=self._links.get(other.key), blocked=self._blocked.get(other.key),
+                ),
+                other,
+            )  # fmt: skip
         for other in self._gone.values():
             link = self._links.get(other.key)
             if link is not None:
                 judging.retract(self._changed, other, link, self._source, followed)
         mine = LinkState(tokens=frozenset({self._token}))
-        for key in self._linked - self._verdicts.keys():
+        for key in self._linked - self._verdicts.keys() - self._labelled.keys():
             # Linked, and then nothing to judge: take back our own mark, and nobody else's.
             followed.unlinks.append((self._changed.key, key, mine))
         followed.shared_ids.extend(self._shared.values())
         followed.standing_ids.extend(self._kept.values())
         judging.count(followed.rejudged, len(self._kept))
+
+    def _add(self, made: MatchDecision, other: Member) -> None:
+        followed = self._followed
+        followed.decisions.append(made)
+        first, second = (followed.offers[key] for key in (made.first.key, made.second.key))
+        followed.settles.append(Settle(self._changed.key, other.key, self._token, standing_of(made, first, second)))
 
 
 def attempt_token(source: Position) -> str:

@@ -99,7 +99,7 @@ REBALANCES = Metric(
     "Many lost: the session times out; the host is overloaded or paused.", ("event",),
 )  # fmt: skip
 RESTORED = Metric(
-    "samesku_index_restored", "counter", "Records put back into the index, by kind (offer, tombstone, link).",
+    "samesku_index_restored", "counter", "Records put back into the index, by kind (offer, tombstone, link, label).",
     "It only moves after Redis lost data. If nobody emptied it: check its persistence and eviction policy.", ("kind",),
 )  # fmt: skip
 FENCED = Metric(
@@ -143,6 +143,29 @@ CANDIDATE_FAILURES = Metric(
     "Above 0: stop the trial (`samesku models stop`); the log (candidate_failed) has the first exception.", ("mode",),
 )  # fmt: skip
 
+LABELS = Metric(
+    "samesku_labels", "counter",
+    "Labels worked on, by what came of them (bound, stale, outranked, refused) and by whom they are (person, teacher).",
+    "Many stale: offers change faster than people look; shorten labeling.expires_days. refused: read "
+    "catalog.changes.dlq, header samesku-topic match.labels.", ("outcome", "by"),
+)  # fmt: skip
+
+LABELING_TASKS = Metric(
+    "samesku_labeling_tasks", "counter", "Labelling tasks published, by what happened (drawn, withdrawn, stale).",
+    "Many withdrawn: people are slower than the offers change; lower labeling.budget_per_day or its expires_days.",
+    ("event",),
+)  # fmt: skip
+LABELING_CHANCE = Metric(
+    "samesku_labeling_chance", "gauge",
+    "Chances in force: of the uniform share, and the factor on all others; by partition.",
+    "targeted stands at 0: the day's budget is spent; raise labeling.budget_per_day if people have time.",
+    ("share", "partition"),
+)  # fmt: skip
+LABELING_OPEN = Metric(
+    "samesku_labeling_open", "gauge", "Open labelling tasks of this sampler's partitions.",
+    "It grows for days: more is drawn than people answer; lower labeling.budget_per_day.",
+)  # fmt: skip
+
 AUDIT_RECORDS = Metric(
     "samesku_audit_records", "counter", "Records written to the audit store, by table.",
     "It stands still while decisions are made: see samesku_waiting (kafka, store) of the sink.", ("table",),
@@ -173,12 +196,65 @@ AUDIT_MERGES = Metric(
     "failed: the log has the reason. The store stays right; it only has more files than it needs.", ("result",),
 )  # fmt: skip
 
+MONITOR_EVENTS = Metric(
+    "samesku_monitor_events", "counter",
+    "Records that this monitor took, by input and result (counted, old, twice, empty, unreadable).",
+    "old: delivered again, after a rebalance; harmless. unreadable: the log has the position.", ("inputs", "result"),
+)  # fmt: skip
+MONITOR_FETCHED = Metric(
+    "samesku_monitor_fetched", "counter", "Records fetched because the group's offsets had passed over them, by input.",
+    "A few at a rebalance are normal (marks between transactions). Steadily: look at the group's rebalances.",
+    ("inputs",),
+)  # fmt: skip
+MONITOR_WINDOWS = Metric(
+    "samesku_monitor_windows", "counter", "Windows that this monitor closed and compared, by input.",
+    "Stands still while decisions flow: see samesku_monitor_behind_seconds.", ("inputs",),
+)  # fmt: skip
+MONITOR_BEHIND = Metric(
+    "samesku_monitor_behind_seconds", "gauge", "Age of the end of the oldest window that is not closed, by input.",
+    "More than two windows: start another monitor, or look for a transaction that is left open.", ("inputs",),
+)  # fmt: skip
+MONITOR_ALARMS = Metric(
+    "samesku_monitor_alarms", "gauge", "Streams in alarm, by input.",
+    "Alarm above 0. `samesku monitor show` says which and what moved; `samesku monitor accept` makes it the normal.",
+    ("inputs",),
+)  # fmt: skip
+MONITOR_EVIDENCE = Metric(
+    "samesku_monitor_evidence", "gauge", "log10 of the evidence against no drift, of the segment `all`, by signal.",
+    "It may be looked at at any time: the threshold (5 to 6) holds however often it is.", ("inputs", "signal"),
+)  # fmt: skip
+MONITOR_DISTANCE = Metric(
+    "samesku_monitor_distance", "gauge",
+    "Total variation of the last unit of the segment `all` from the reference and from the last good one, by signal.",
+    "Noise alone makes 0.05 to 0.2: compare with its own past. Alarms go by the evidence.", ("inputs", "signal", "to"),
+)  # fmt: skip
+MONITOR_ESTIMATE = Metric(
+    "samesku_monitor_estimate", "gauge",
+    "Estimated precision, recall and F1 of the last window without labels (f1_low, f1_high: 95%).",
+    "It falls: hard pairs come in. It cannot see a student that is surely wrong: ask for labels.", ("measure",),
+)  # fmt: skip
+JUDGE_AGREEMENT = Metric(
+    "samesku_judge_agreement", "gauge", "Share of claims in which a judge said what a person's label says.",
+    "See samesku_judge_alarm: a few claims say little.", ("judge",),
+)  # fmt: skip
+JUDGE_CLAIMS = Metric(
+    "samesku_judge_claims", "gauge", "Claims of the watched decisions that people's labels told of, by judge.",
+    "It stands still: no labels come, or `samesku judge watch` looks at too small a share.", ("judge",),
+)  # fmt: skip
+JUDGE_ALARM = Metric(
+    "samesku_judge_alarm", "gauge", "1 once a judge's agreement with people is certainly below the limit.",
+    "Alarm above 0. Validate the judge again on such pairs; no reward may use it until then.", ("judge",),
+)  # fmt: skip
+
 CATALOGUE: tuple[Metric, ...] = (
     CHANGES, DEAD_LETTERS, DECISIONS, PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_UNCHANGED, PAIRS_SKIPPED, BATCH_SECONDS,
     BATCH_FAILURES, TRANSACTIONS, LAG, K_EFFECTIVE, WAITING, WAIT_SECONDS, HALTED, ASSIGNED, REBALANCES, RESTORED,
     FENCED, DEPLOYMENT, DEPLOYMENT_REFUSED, REGISTRY_HALTED, SWITCHES, CANARY_DECISIONS, SHADOW_PAIRS, SHADOW_DELTA,
-    CANDIDATE_FAILURES,
+    CANDIDATE_FAILURES, LABELS, LABELING_TASKS, LABELING_CHANCE, LABELING_OPEN,
     AUDIT_RECORDS, AUDIT_UNREADABLE, AUDIT_LAG, AUDIT_FLUSH_SECONDS, AUDIT_OVERTAKEN, AUDIT_LOST, AUDIT_MERGES,
+    MONITOR_EVENTS, MONITOR_FETCHED, MONITOR_WINDOWS, MONITOR_BEHIND, MONITOR_ALARMS, MONITOR_EVIDENCE,
+    MONITOR_DISTANCE, MONITOR_ESTIMATE,
+    JUDGE_AGREEMENT, JUDGE_CLAIMS, JUDGE_ALARM,
 )  # fmt: skip
 
 

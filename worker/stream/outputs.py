@@ -56,7 +56,7 @@ class Outputs:
             source=record.position, key=_readable(record.key), outcome="dead_lettered",
             reason=refusal.reason, detail=refusal.detail or None, answered_at=at,
         )  # fmt: skip
-        return self._result(record, answer, [self._dead_letter(record, refusal, at)])
+        return self._result(record, answer, [self.dead_letter(record, refusal, at)])
 
     def superseded(self, record: Record, change: CatalogChange, written: Written, at: datetime) -> Result:
         """A change that is older than what is indexed."""
@@ -110,7 +110,7 @@ class Outputs:
         if change.version is not None:
             headers.append((HEADER_SELLER_VERSION, str(change.version).encode()))
         tombstone = Outgoing(self._topic(topics.OFFERS), change.key.encode(), None, headers, record.partition)
-        letters = [self._dead_letter(record, poison, at)] if poison is not None else []
+        letters = [self.dead_letter(record, poison, at)] if poison is not None else []
         return self._result(record, answer, [tombstone, *letters, *self._followed(followed, at)], followed)
 
     def decided(
@@ -140,9 +140,10 @@ class Outputs:
         return Answer.model_validate({**common, **fields})
 
     def _event(self, topic: str, key: bytes | None, event: Event) -> Outgoing:
-        return Outgoing(self._topic(topic), key, dumps(event), [*event_headers(event)])
+        return Outgoing.event(self._topic(topic), key, event)
 
-    def _dead_letter(self, record: Record, refusal: BadEvent, at: datetime) -> Outgoing:
+    def dead_letter(self, record: Record, refusal: BadEvent, at: datetime) -> Outgoing:
+        """The record as it came, with the reason in its headers."""
         value, omitted = record.value, None
         if value is not None and len(value) > MAX_DEAD_LETTER_BYTES:
             omitted, value = f"{len(value)} {hashlib.sha256(value).hexdigest()}", b""

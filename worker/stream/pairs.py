@@ -7,7 +7,7 @@ index gets its standing decisions back (`standing_of`). Non-goal: the order of s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,6 +16,7 @@ from schemas.decision import (
     DELETED_DIGEST,
     BundleRef,
     Cuts,
+    DecidedBy,
     DecisionVerdict,
     MatchDecision,
     ShadowJudgement,
@@ -31,7 +32,8 @@ from schemas.offer import Offer, pair_id
 from schemas.policy import Policy
 from schemas.prompt import PROMPT_HASH, PROMPT_VERSION, render_candidate, render_query
 from schemas.rationale import Rationale
-from worker.blocking.records import Candidate, LinkState, Standing, StoredOffer
+from schemas.text import clean
+from worker.blocking.records import Candidate, HeldLabel, LinkState, Standing, StoredOffer
 
 PairOrder = Literal["query_first", "first_id"]
 """Which offer of a pair stands first in the prompt.
@@ -42,6 +44,9 @@ prompt prefix for every other candidate. It makes runs comparable decision by de
 """
 
 LINKING = ("match", "review")
+
+# As long as `MatchDecision.category` may be.
+CATEGORY_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +123,60 @@ def prompt_key(query: Offer, candidate: Offer) -> str:
 def reusable(changed: Member, other: Member, link: LinkState | None, basis: Basis) -> str | None:
     """The id of the standing decision that answers for this pair, or None when it must be judged.
 
-    A pending link never does: its standing decision is only the previous one.
+    A pending link never does: its standing decision is only the previous one. A label's decision stands while both
+    digests do, whatever bundle and policy judge now, and no longer, even where another content reads the same.
     """
     if link is None or link.pending or link.standing is None or changed.offer is None or other.offer is None:
         return None
     standing = link.standing
+    if link.bound:
+        first, second = in_pair_order(changed, other)
+        return standing.decision_id if standing.digests == (first.digest, second.digest) else None
     if standing.bundle != basis.bundle.digest or standing.policy != basis.policy.version:
         return None
     # A standing decision may have been made from either side.
     keys = (prompt_key(changed.offer, other.offer), prompt_key(other.offer, changed.offer))
     return standing.decision_id if standing.prompt in keys else None
+
+
+def binding_label(labels: Iterable[HeldLabel], a: Member, b: Member) -> HeldLabel | None:
+    """The label of a pair that is about the very contents that its two offers have."""
+    first, second = in_pair_order(a, b)
+    if first.offer is None or second.offer is None:
+        return None
+    return label_about(labels, (first.digest, second.digest))
+
+
+def label_about(labels: Iterable[HeldLabel], digests: tuple[str, str]) -> HeldLabel | None:
+    """The label of a pair that is about these contents, in the pair's order."""
+    return next((label for label in labels if label.digests == digests), None)
+
+
+def labelled(
+    basis: Basis, query: Member, candidate: Member, label: HeldLabel, at: datetime,
+    *, link: LinkState | None = None, blocked: Candidate | None = None,
+) -> MatchDecision:  # fmt: skip
+    """The decision that a binding label makes. Nobody judged: `basis` only says under whom it was published.
+
+    Its `source` is the label's position, also where a change causes it to be stated again: of two labels the later one
+    stands by that (`schemas.decision.standing_order`).
+    """
+    source = Position(topic=label.topic, partition=label.partition, offset=label.offset)
+    made = decision(
+        basis, query, candidate, label.verdict, source, at,
+        decided_by="label" if label.by == "person" else "teacher",
+        reasons=(f"label:{label.by}",), link=link, blocked=blocked, label_id=label.label_id,
+    )  # fmt: skip
+    standing = link.standing if link is not None else None
+    update: dict[str, object] = {}
+    if standing is None and label.decision_id is not None:
+        # The index keeps no no_match: what the reviewer looked at is then the best that is known.
+        update = {"previous_decision_id": label.decision_id, "previous_verdict": label.seen_verdict}
+    if standing is not None and standing.verdict == "match" and label.verdict == "no_match":
+        update["corrects"] = standing.decision_id
+    elif label.decision_id is not None and {label.seen_verdict, label.verdict} == {"match", "no_match"}:
+        update["corrects"] = label.decision_id
+    return made.model_copy(update=update)
 
 
 def decision(
@@ -138,7 +187,7 @@ def decision(
     source: Position,
     at: datetime,
     *,
-    decided_by: Literal["student", "identifier", "change"],
+    decided_by: DecidedBy,
     reasons: Sequence[str] = (),
     probability: float | None = None,
     logit: float | None = None,
@@ -148,6 +197,7 @@ def decision(
     orders: Literal[1, 2] = 1,
     timings: Timings | None = None,
     shadow: ShadowJudgement | None = None,
+    label_id: str | None = None,
 ) -> MatchDecision:
     """One decision, with its id and what stood before it.
 
@@ -165,6 +215,7 @@ def decision(
             PROMPT_VERSION,
             GRAMMAR_VERSION,
             basis.policy.version,
+            label_id,
             deployment=basis.deployment,
         ),
         pair_id=pair_id(query.key, candidate.key),
@@ -196,7 +247,13 @@ def decision(
         deployment=basis.deployment,
         canary=basis.canary,
         shadow=shadow,
+        label_id=label_id,
+        category=_category(query.offer),
     )
+
+
+def _category(offer: Offer | None) -> str | None:
+    return clean(offer.category, CATEGORY_CHARS) or None if offer is not None and offer.category else None
 
 
 def standing_of(made: MatchDecision, first: Offer | None, second: Offer | None) -> Standing:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from schemas.events import Position
+from schemas.events import Event, Position, dumps, event_headers
 
 Headers = list[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of `catalog.changes` as the broker gave it."""
+    """One record of a topic as the broker gave it."""
 
     topic: str
     partition: int
@@ -30,6 +30,26 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A record that was looked at; each topic's own kind adds what it found."""
+
+    record: Record
+
+    @property
+    def partition(self) -> int:
+        return self.record.partition
+
+    @property
+    def offset(self) -> int:
+        return self.record.offset
+
+    @property
+    def identity(self) -> bytes | None:
+        """What at most one record of a batch may be about; None: any number of such records may be in a batch."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One record to be produced inside the batch's transaction.
 
@@ -42,3 +62,8 @@ class Outgoing:
     value: bytes | None
     headers: Headers
     partition: int | None = None
+
+    @classmethod
+    def event(cls, topic: str, key: bytes | None, event: Event) -> Outgoing:
+        """An event of ours, with the headers that say what it is."""
+        return cls(topic, key, dumps(event), [*event_headers(event)])

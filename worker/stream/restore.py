@@ -3,7 +3,8 @@
 Intent: Redis may be empty, fail over to an older copy, or belong to a re-created topic. `Wholeness` notices: it asks
 once a batch whether the applied offsets are still what they were, and judging waits until every partition is applied at
 least up to the group's committed offset. `Restorer` fills the gap of a partition from `catalog.offers`, which lies
-partition by partition beside the input, and puts the standing decisions back from `match.decisions`.
+partition by partition beside the input, and puts the standing decisions back from `match.decisions`, and what people
+said from `match.labels`.
 
 In a new index every partition is restored, also one without any commit, so the partitions of `match.decisions` can be
 shared out by number: whoever restores input partition p of n reads the decision partitions d with d mod n == p, and all
@@ -13,7 +14,8 @@ Non-goals: waiting (the loop does), and history: only standing matches and revie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,13 +24,16 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.decision import MatchDecision, supersedes
-from schemas.offer import Offer
+from schemas.events import BadEvent, UnknownMajorVersion
+from schemas.label import parse_label
+from schemas.offer import Offer, split_pair
 from schemas.offer_record import HEADER_EFFECTIVE_VERSION, HEADER_SELLER_VERSION, OfferRecord
 from worker.blocking.errors import IndexLost
-from worker.blocking.records import Delete, Link, Settle, StoredOffer, Upsert, Written
+from worker.blocking.records import Delete, HeldLabel, Link, Settle, StoredOffer, Upsert, Written
 from worker.stream.backoff import Log
 from worker.stream.errors import IndexNotWhole, Unavailable
 from worker.stream.judging import IndexPort
+from worker.stream.labels import held_label
 from worker.stream.metrics import RESTORED, Metrics
 from worker.stream.pairs import LINKING, standing_of
 from worker.stream.records import Record
@@ -48,6 +53,8 @@ class RestorableIndex(IndexPort, Protocol):
     def initialise(self, generation: str) -> None: ...
 
     def applied(self) -> dict[int, int]: ...
+
+    def put_labels(self, labels: Iterable[tuple[str, str, HeldLabel]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +124,13 @@ class Restorer:
 
     def __init__(
         self, index: RestorableIndex, client_config: dict[str, Any], offers_topic: str, decisions_topic: str,
-        partitions: int, alive: Callable[[], None], metrics: Metrics, log: Log,
+        labels_topic: str, partitions: int, alive: Callable[[], None], metrics: Metrics, log: Log,
     ) -> None:  # fmt: skip
         self._index = index
         self._config = client_config
         self._offers = offers_topic
         self._decisions = decisions_topic
+        self._labels = labels_topic
         self._partitions = partitions
         self._alive = alive
         self._admin: AdminClient | None = None
@@ -138,13 +146,37 @@ class Restorer:
         """
         offers = {partition: self._restore_offers(partition) for partition in sorted(gaps)}
         for partition, gap in sorted(gaps.items()):
-            everything = range(self._count(self._decisions))
-            share = everything[partition :: self._partitions] if gap.new else everything
-            links = sum(self._link(self._read(self._decisions, number)) for number in share)
+            links = sum(
+                self._link(self._read(self._decisions, number))
+                for number in self._share(self._decisions, partition, gap)
+            )
+            # Their decisions came back with the links, as far as they link; what was said of a pair comes back here,
+            # so that a no_match binds as well, and a label that waits for its contents.
+            labels = sum(
+                self._put_labels(chunk)
+                for number in self._share(self._labels, partition, gap)
+                for chunk in chunks(self._read(self._labels, number))
+            )
             self._index.set_applied({partition: gap.committed})
             self._log.info(
-                "partition_restored", partition=partition, offers=offers[partition], links=links, applied=gap.committed
-            )
+                "partition_restored", partition=partition, offers=offers[partition], links=links, labels=labels,
+                applied=gap.committed,
+            )  # fmt: skip
+
+    def _share(self, topic: str, partition: int, gap: Gap) -> range:
+        everything = range(self._count(topic))
+        return everything[partition :: self._partitions] if gap.new else everything
+
+    def _put_labels(self, records: list[Record]) -> int:
+        found: list[tuple[str, str, HeldLabel]] = []
+        for record in records:
+            with suppress(BadEvent, UnknownMajorVersion):
+                # What cannot be used was refused, or halts the desk, when its turn came.
+                label = parse_label(record.key, record.value)
+                found.append((*split_pair(label.pair_id), held_label(label, record)))
+        self._index.put_labels(found)
+        self._metrics.add(RESTORED, len(found), kind="label")
+        return len(found)
 
     def _restore_offers(self, partition: int) -> int:
         return sum(self._put(chunk) for chunk in chunks(self._read(self._offers, partition)))

@@ -18,13 +18,22 @@ from worker.stream.backoff import Log
 from worker.stream.batch import Buffer
 from worker.stream.errors import StreamError, Unavailable
 from worker.stream.metrics import ASSIGNED, HALTED, REBALANCES, Metrics
-from worker.stream.records import Record
+from worker.stream.records import LookedAt, Record
 from worker.stream.transaction import kafka_error
 from worker.stream.validate import validate
 
 # Seconds that a question to the broker may take while the loop stands still.
 ASK_TIMEOUT = 10.0
 _DOWN = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT})
+
+
+MakeConsumer = Callable[[Callable[[KafkaError], None]], Consumer]
+"""Gives a configured consumer, which reports the client's errors to what it is given."""
+
+
+def member_of(config: Mapping[str, Any]) -> MakeConsumer:
+    """Makes consumers of this configuration."""
+    return lambda error_cb: Consumer({**config, "error_cb": error_cb})
 
 
 class ConsumerFailed(StreamError):
@@ -35,20 +44,22 @@ class Session:
     """One member of the group. Polled records go, validated, into `buffer`.
 
     `make_consumer(error_cb)` returns a configured consumer; `on_revoked(partitions)` and `on_lost(partitions)` are
-    called while the partitions are still assigned.
+    called while the partitions are still assigned. `read` looks at a record, and may raise UnknownMajorVersion.
     """
 
     def __init__(
         self,
-        make_consumer: Callable[[Callable[[KafkaError], None]], Consumer],
+        make_consumer: MakeConsumer,
         topic: str,
-        buffer: Buffer,
+        buffer: Buffer[Any],
         on_revoked: Callable[[Collection[int]], None],
         on_lost: Callable[[Collection[int]], None],
         metrics: Metrics,
         log: Log,
+        read: Callable[[Record], LookedAt] = validate,
     ) -> None:
         self.topic = topic
+        self._read = read
         self.owned: set[int] = set()
         self.halted: dict[int, int] = {}
         """Partitions that stand at a record of an unknown major version: partition -> its offset."""
@@ -151,7 +162,7 @@ class Session:
         if record.partition not in self.owned or record.partition in self.halted:
             return False
         try:
-            self._buffer.append(validate(record))
+            self._buffer.append(self._read(record))
         except UnknownMajorVersion as unknown:
             self._halt(record, unknown)
             return False

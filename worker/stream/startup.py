@@ -9,17 +9,13 @@ letters.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
-from confluent_kafka.admin import AdminClient
-from prometheus_client import start_http_server
+from confluent_kafka import KafkaException, Producer
 
 from schemas import topics
 from schemas.bundle import BundleError
@@ -31,25 +27,30 @@ from worker.stream import logs
 from worker.stream.backoff import Log, Patience
 from worker.stream.clients import consumer_config, producer_config, reader_config
 from worker.stream.deadletters import TooManyDeadLetters
-from worker.stream.errors import FencedByTwin, StartupRefused, StreamError, Unavailable
+from worker.stream.desk import Desk
+from worker.stream.errors import FencedByTwin, StartupRefused, StreamError
+from worker.stream.guard import redis_step
 from worker.stream.judging import Judging
 from worker.stream.metrics import Metrics
 from worker.stream.outputs import Outputs
 from worker.stream.pairs import Basis
+from worker.stream.process import EXIT_FAILED, EXIT_REFUSED, Stopper, find_topics, serve_metrics
 from worker.stream.restore import Restorer, Wholeness
-from worker.stream.session import ASK_TIMEOUT, Session
-from worker.stream.transaction import Checkpoint, kafka_error
-from worker.stream.worker import Worker, redis_step
+from worker.stream.session import Session, member_of
+from worker.stream.transaction import Checkpoint
+from worker.stream.worker import Worker
 from worker.student.judge import Judge
 
 if TYPE_CHECKING:
     from worker.registry.switch import Switch
 
 NEEDED = (
-    topics.CHANGES, topics.OFFERS, topics.DECISIONS, topics.ANSWERS, topics.REVIEW, topics.DEAD_LETTERS,
-    topics.MODELS,
+    topics.CHANGES, topics.OFFERS, topics.DECISIONS, topics.ANSWERS, topics.REVIEW, topics.LABELS,
+    topics.DEAD_LETTERS, topics.MODELS,
 )  # fmt: skip
-EXIT_FAILED, EXIT_REFUSED, EXIT_TWIN, EXIT_DEAD_LETTERS = 1, 2, 3, 4
+LABELS_GROUP = "-labels"
+"""After the workers' group id: the group in which the same workers read `match.labels`."""
+EXIT_TWIN, EXIT_DEAD_LETTERS = 3, 4
 
 
 def run_worker(settings: Settings) -> None:
@@ -57,12 +58,10 @@ def run_worker(settings: Settings) -> None:
     log = logs.configure(settings.log)
     stopper = Stopper()
     try:
-        metrics = Metrics()
-        if settings.metrics.port:
-            start_http_server(settings.metrics.port, settings.metrics.host, metrics.registry)
+        metrics = serve_metrics(settings)
         switch = follow_registry(settings, metrics, log)
         worker = build_worker(settings, switch.seats.live.judge, metrics, log, switch=switch)
-        stopper.worker = worker
+        stopper.running = worker
         worker.run()
     except (StartupRefused, BundleError, BlockingError) as refused:
         log.error("refused", detail=str(refused))
@@ -76,20 +75,6 @@ def run_worker(settings: Settings) -> None:
     except (StreamError, KafkaException) as failed:
         log.error("failed", detail=str(failed), error=type(failed).__name__)
         raise SystemExit(EXIT_FAILED) from failed
-
-
-class Stopper:
-    """SIGTERM and SIGINT: before the worker exists they end the process, then they ask it to finish."""
-
-    def __init__(self) -> None:
-        self.worker: Worker | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.worker is None:
-            raise SystemExit(0)
-        self.worker.stop()
 
 
 def load_student(settings: Settings) -> Judge:
@@ -161,26 +146,31 @@ def build_worker(
     manifest = judge.manifest
     basis = Basis(manifest.ref(), settings.policy.resolved(manifest.thresholds), stream.pair_order)
 
-    def consumer(error_cb: Callable[[KafkaError], None]) -> Consumer:
-        return Consumer({**consumer_config(kafka), "error_cb": error_cb})
-
     session = Session(
-        consumer, kafka.topic(topics.CHANGES), worker.buffer,
+        member_of(consumer_config(kafka)), kafka.topic(topics.CHANGES), worker.buffer,
         worker.revoked, worker.lost, metrics, log,
     )  # fmt: skip
     judging = Judging(index, judge, basis, 1 + stream.recheck_rounds, now, metrics, log)
     if switch is not None:
         judging.seats = switch.seats
+    checkpoint = Checkpoint(lambda: Producer(producer_config(kafka)), worker.patience, time.monotonic, metrics, log)
+    labels_config = consumer_config(kafka.model_copy(update={"group_id": kafka.group_id + LABELS_GROUP}))
+    desk = Desk(
+        member_of(labels_config), kafka.topic(topics.LABELS), checkpoint, index,
+        lambda: judging.seats.live.basis, outputs, now, metrics, log, stream.poison_attempts,
+        worker.patience, worker.be_whole, lambda: worker.wholeness.distrust(),
+    )  # fmt: skip
     worker.attach(
         session,
-        Checkpoint(lambda: Producer(producer_config(kafka)), worker.patience, time.monotonic, metrics, log),
+        checkpoint,
         judging,
         Wholeness(index, f"{surroundings.generation}-{index.format}", surroundings.partitions, session.committed),
         Restorer(
             index, reader_config(kafka), kafka.topic(topics.OFFERS), kafka.topic(topics.DECISIONS),
-            surroundings.partitions, worker.alive, metrics, log,
+            kafka.topic(topics.LABELS), surroundings.partitions, worker.alive, metrics, log,
         ),
         switch,
+        desk,
     )  # fmt: skip
     log.info(
         "starting", bundle=f"{manifest.name} {manifest.version}", digest=manifest.digest()[:12], slot=kafka.slot,
@@ -219,26 +209,11 @@ class Surroundings:
 def look_around(settings: Settings) -> Surroundings:
     """Check the topics. Raises StartupRefused and Unavailable."""
     kafka = settings.kafka
-    try:
-        config = reader_config(kafka)
-    except ValueError as incomplete:
-        raise StartupRefused(str(incomplete)) from incomplete
-    admin = AdminClient(config)
-    changes = kafka.topic(topics.CHANGES)
-    try:
-        found: dict[str, Any] = admin.list_topics(timeout=ASK_TIMEOUT).topics
-        missing = [name for name in (kafka.topic(topic) for topic in NEEDED) if name not in found]
-        if missing:
-            raise StartupRefused(f"topics are missing: {', '.join(missing)}; make them with `samesku topics apply`")
-        counts = {topic: len(found[kafka.topic(topic)].partitions) for topic in (topics.CHANGES, topics.OFFERS)}
-        if counts[topics.CHANGES] != counts[topics.OFFERS]:
-            raise StartupRefused(
-                f"{kafka.topic(topics.OFFERS)} has {counts[topics.OFFERS]} partitions, {changes} has "
-                f"{counts[topics.CHANGES]}: they must be equal, or the index cannot be restored. Give "
-                f"{kafka.topic(topics.OFFERS)} as many partitions and load the catalogue again"
-            )
-        described: Any = admin.describe_topics(TopicCollection([changes]), request_timeout=ASK_TIMEOUT)
-        return Surroundings(counts[topics.CHANGES], str(described[changes].result(2 * ASK_TIMEOUT).topic_id))
-    except KafkaException as exception:
-        error = kafka_error(exception)
-        raise Unavailable("kafka", f"{error.name()}: {error.str()}") from exception
+    changes, offers = kafka.topic(topics.CHANGES), kafka.topic(topics.OFFERS)
+    found = find_topics(kafka, [kafka.topic(name) for name in NEEDED])
+    if found[changes].partitions != found[offers].partitions:
+        raise StartupRefused(
+            f"{offers} has {found[offers].partitions} partitions, {changes} has {found[changes].partitions}: they must "
+            f"be equal, or the index cannot be restored. Give {offers} as many partitions and load the catalogue again"
+        )
+    return Surroundings(found[changes].partitions, found[changes].topic_id)

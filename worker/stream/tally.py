@@ -28,10 +28,11 @@ def count(results: Iterable[Result], metrics: Metrics, log: Log) -> None:
             metrics.add(DEAD_LETTERS, reason=reason)
             log.warning("dead_letter", position=str(result.record), reason=reason, detail=answer.detail)
         for made in result.decisions:
-            _count_decision(made, metrics)
+            count_decision(made, metrics)
 
 
-def _count_decision(made: MatchDecision, metrics: Metrics) -> None:
+def count_decision(made: MatchDecision, metrics: Metrics) -> None:
+    """Count one published decision."""
     metrics.add(DECISIONS, verdict=made.verdict)
     if made.canary:
         metrics.add(CANARY_DECISIONS, verdict=made.verdict)

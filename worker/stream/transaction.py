@@ -95,16 +95,24 @@ class Checkpoint:
         self._producer = producer
 
     def commit(
-        self, records: Iterable[Outgoing], offsets: Mapping[int, int], topic: str, group: Callable[[], Any]
-    ) -> None:
+        self, records: Iterable[Outgoing], offsets: Mapping[int, int], topic: str, group: Callable[[], Any],
+        notes: Mapping[int, str] | None = None,
+    ) -> None:  # fmt: skip
         """Publish `records` and commit `offsets` (partition -> next offset of `topic`) atomically.
 
+        `notes` are kept with the offsets (partition -> at most 4,096 bytes) and come back with them.
         `group()` gives fresh consumer group metadata, so that an evicted member's transaction is refused (KIP-447).
         Raises BatchAborted, BatchRejected, ProducerReplaced, FencedByTwin, and whatever ends a wait of `Patience`
         (the transaction is aborted then, unless it was already committing).
         """
         producer = self.ready()
-        positions = [TopicPartition(topic, partition, offset) for partition, offset in sorted(offsets.items())]
+        # The client takes no None for "no note".
+        positions = [
+            TopicPartition(topic, partition, offset, metadata=notes[partition])
+            if notes and partition in notes
+            else TopicPartition(topic, partition, offset)
+            for partition, offset in sorted(offsets.items())
+        ]
         self.committing = False
         try:
             producer.begin_transaction()

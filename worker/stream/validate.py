@@ -8,24 +8,15 @@ from schemas.change import CatalogChange, parse_change
 from schemas.events import BadEvent, Reason
 from schemas.offer import Offer
 from schemas.prompt import render_query
-from worker.stream.records import Record
+from worker.stream.records import LookedAt, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """A record that was looked at: exactly one of `change` and `refusal` is set."""
+class Incoming(LookedAt):
+    """A record of `catalog.changes`: exactly one of `change` and `refusal` is set."""
 
-    record: Record
     change: CatalogChange | None = None
     refusal: BadEvent | None = None
-
-    @property
-    def partition(self) -> int:
-        return self.record.partition
-
-    @property
-    def offset(self) -> int:
-        return self.record.offset
 
     @property
     def identity(self) -> bytes | None:

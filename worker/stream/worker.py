@@ -9,6 +9,8 @@ What ends a batch, and what follows:
 * it failed for a reason of its own: halved, down to one change, which is dead-lettered with reason `poison`;
 * the producer had to be replaced: back to the committed offsets.
 
+Between two batches labels are worked on (`desk`), by the same producer and with the same patience.
+
 Revocation: between two steps of a batch it is finished and committed within `stream.revoke_deadline_s`, else abandoned;
 in the middle of a wait it is abandoned, unless the commit was already asked for. Lost partitions: abandoned at once.
 SIGTERM or SIGINT (`stop`): the same with `stream.shutdown_deadline_s`. Non-goal: building the parts (`startup`).
@@ -21,16 +23,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
-import redis
 from confluent_kafka import KafkaException
 
 from schemas.events import BadEvent, Reason
 from schemas.sections import StreamSettings
-from worker.blocking.errors import IndexLost
 from worker.stream.backoff import Log, Patience
 from worker.stream.batch import BatchSize, Buffer, next_offsets
 from worker.stream.bench import Turns
 from worker.stream.deadletters import DeadLetterLimit
+from worker.stream.desk import Desk
 from worker.stream.errors import (
     BatchAborted,
     BatchRejected,
@@ -41,6 +42,7 @@ from worker.stream.errors import (
     StreamError,
     Unavailable,
 )
+from worker.stream.guard import redis_step
 from worker.stream.judging import Judging
 from worker.stream.metrics import BATCH_FAILURES, BATCH_SECONDS, K_EFFECTIVE, LAG, TRANSACTIONS, WAITING, Metrics
 from worker.stream.outputs import Outputs
@@ -63,23 +65,6 @@ WHOLE_EVERY = 2.0
 CALLBACK_WAIT = 0.1
 DONE: Final = object()
 
-# What says that Redis cannot serve right now, whatever is asked: down, loading, failing over, or full. A full Redis
-# never evicts (start refuses that); it answers with an error until somebody gives it memory.
-_REDIS_DOWN = (
-    redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.ReadOnlyError,
-    redis.exceptions.ClusterDownError, redis.exceptions.OutOfMemoryError, redis.exceptions.MasterDownError,
-)  # fmt: skip
-
-
-def redis_step(step: Callable[[], T]) -> T:
-    """Do a step; an absent Redis becomes `Unavailable`, a lost index `IndexNotWhole`."""
-    try:
-        return step()
-    except IndexLost as lost:
-        raise IndexNotWhole(str(lost)) from lost
-    except _REDIS_DOWN as error:
-        raise Unavailable("redis", f"{type(error).__name__}: {error}") from error
-
 
 class Worker:
     """One worker process. `run` returns after `stop`; it raises what cannot be waited out."""
@@ -89,7 +74,7 @@ class Worker:
         metrics: Metrics, log: Log, outputs: Outputs,
     ) -> None:  # fmt: skip
         self.settings = settings
-        self.buffer = Buffer()
+        self.buffer: Buffer[Incoming] = Buffer()
         self.patience = Patience(
             self.pause_for, clock, metrics, log, settings.backoff_initial_s, settings.backoff_max_s
         )
@@ -115,7 +100,7 @@ class Worker:
 
     def attach(
         self, session: Session, checkpoint: Checkpoint, judging: Judging, wholeness: Wholeness, restorer: Restorer,
-        turns: Turns | None = None,
+        turns: Turns | None = None, desk: Desk | None = None,
     ) -> None:  # fmt: skip
         """Give the worker its parts; they need its patience and callbacks, so they are made after it."""
         self.session = session
@@ -124,6 +109,7 @@ class Worker:
         self.wholeness = wholeness
         self.restorer = restorer
         self._turns = turns
+        self._desk = desk
 
     def stop(self) -> None:
         """Finish or abandon the batch at work, then leave. Safe in a signal handler."""
@@ -140,15 +126,21 @@ class Worker:
             # First of all: a dead predecessor's transaction would hold back the committed offsets and every reader.
             self.checkpoint.open()
             self.session.subscribe()
+            if self._desk is not None:
+                self._desk.open()
             self._log.info("worker_started", topic=self.session.topic)
             while not self.stopping:
                 self._fill()
+                if self._labels_wait() and self._desk is not None:
+                    self._desk.serve()
                 if len(self.buffer):
                     self._serve()
         except Stopping:
             pass
         finally:
             self.session.close()
+            if self._desk is not None:
+                self._desk.close()
             self.checkpoint.close()
             if self._turns is not None:
                 self._turns.close()
@@ -166,7 +158,7 @@ class Worker:
         while len(self.buffer) < self._size.limit and not self.stopping:
             # Also when nothing comes in: another worker may wait for the partitions that we have to restore.
             if self.session.owned and self._clock() - self._whole_at >= WHOLE_EVERY:
-                self.patience.call(self._be_whole)
+                self.patience.call(self.be_whole)
             self.session.resume()
             wait = IDLE_POLL if deadline is None else min(IDLE_POLL, deadline - self._clock())
             if wait <= 0:
@@ -178,6 +170,11 @@ class Worker:
             if not came and self.session.suspicious:
                 self.patience.call(self.session.probe)
             self._take_turns()
+            if self._labels_wait():
+                break
+
+    def _labels_wait(self) -> bool:
+        return self._desk is not None and self._desk.waiting()
 
     def _take_turns(self) -> None:
         """No batch is at work here, so that one deployment judges the whole of each."""
@@ -253,7 +250,7 @@ class Worker:
     def _serve(self) -> None:
         batch = self._batch = self.buffer.cut(self._size.limit)
         try:
-            self.patience.call(self._be_whole)
+            self.patience.call(self.be_whole)
             work = self.patience.call(lambda: self._judge(batch))
             started = self._clock()
             self._commit(work)
@@ -282,7 +279,7 @@ class Worker:
             self._batch, self._work, self._steps = [], None, None
             self._abandoned, self._gone = False, set()
 
-    def _be_whole(self) -> None:
+    def be_whole(self) -> None:
         """Return once the index holds everything that was committed. Raises Unavailable while it does not."""
         try:
             redis_step(self.wholeness.check)

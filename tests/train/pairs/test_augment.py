@@ -244,3 +244,26 @@ def test_the_real_mixture(mixture: Mixture) -> None:
     offers = [offer for item in found[: len(sample)] for offer in (item.pair.left, item.pair.right)]
     coded = [offer for offer in offers if offer.model_number or codes(clean(offer.title))]
     assert 0.28 < sum(offer.model_number is not None for offer in coded) / len(coded) < 0.39
+
+
+def test_what_a_student_said_before_an_edit_is_asked_for_after_it() -> None:
+    held = {"quantity": "unknown", "variant": "different", "product": "unknown"}
+    without = edited(match(*BARE), random.Random(3), "model")
+    done = edited(match(*BARE), random.Random(3), "model", held=held)  # type: ignore[arg-type]
+    assert without is not None
+    assert done is not None
+    assert "quantity" in without.targets.not_different
+    assert done.targets.verdicts["quantity"] == "unknown"
+    assert "quantity" not in done.targets.not_different
+    # Two listings of one product differ in nothing, and what was edited is what it is.
+    assert "variant" not in done.targets.verdicts
+    assert done.targets.verdicts["product"] == "different"
+
+
+def test_only_matches_keep_what_a_student_said() -> None:
+    items = many()
+    held = {("here", item.pair.pair_id): {"quantity": "unknown"} for item in items}
+    seen = augment(items, seed=1, epoch=0, noise_share=0.0, edit_share=0.5, steady=held)  # type: ignore[arg-type]
+    said = [item for item in seen if item.targets.verdicts.get("quantity") == "unknown"]
+    assert said
+    assert all("~" in item.pair.pair_id and "~self" not in item.pair.pair_id for item in said)

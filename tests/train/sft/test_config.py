@@ -9,12 +9,12 @@ from train.sft.config import ConfigFileError, SftConfig, read_config
 RECIPES = Path(__file__).parents[3] / "train" / "recipes"
 
 
-@pytest.mark.parametrize("name", ["cpu", "cpu-third", "cpu-second", "gpu"])
+@pytest.mark.parametrize("name", ["cpu", "cpu-fourth", "cpu-third", "cpu-second", "gpu"])
 def test_the_recipes_that_come_with_the_project_are_valid(name: str) -> None:
     config = read_config(RECIPES / f"{name}.toml")
     assert config.augment.edit_share > 0
     assert config.average > 0
-    assert config.evaluate_every > 0
+    assert config.evaluate_every > 0 or config.mix_init > 0, "which weights are kept must be said"
     assert not config.leave_out
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from export.base import BaseModelError, load_base
 from train.sft.config import ConfigFileError, SftConfig, read_config
 from train.sft.loop import write_mean
-from train.sft.recipe import TARGETS, first_adapter, run_sft, start_from
+from train.sft.recipe import TARGETS, first_adapter, mixed_in, run_sft, start_from
 from train.verification.gate import UnverifiedTeacherError
 
 
@@ -78,3 +78,20 @@ def test_no_run_starts_on_a_teacher_that_nobody_checked(tiny_base: Path, tmp_pat
     config = SftConfig(base=str(tiny_base), rationales=(claims,))
     with pytest.raises(UnverifiedTeacherError, match=r"teacher\.jsonl .* is not verified"):
         run_sft(config, tmp_path / "run")
+
+
+def test_what_is_mixed_in_may_lie_stages_back(tmp_path: Path) -> None:
+    config = SftConfig(init="third.toml", mix_init=0.3, mix_back=2)
+    start = tmp_path / "first" / "adapter"
+    with pytest.raises(ValueError, match="mix_back = 2: there is no"):
+        mixed_in(config, tmp_path, start)
+    before = tmp_path / "first" / "first" / "adapter"
+    before.mkdir(parents=True)
+    assert mixed_in(config, tmp_path, start) == before
+    assert mixed_in(config.model_copy(update={"mix_back": 1}), tmp_path, start) == start
+    assert mixed_in(config.model_copy(update={"mix_init": 0.0}), tmp_path, start) is None
+
+
+def test_steady_needs_a_student(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="steady needs init"):
+        SftConfig(steady=True)

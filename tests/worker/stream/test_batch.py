@@ -19,8 +19,8 @@ def incoming(offset: int, name: str | None = "a", partition: int = 0) -> Incomin
     return Incoming(record, change=CatalogChange(op="delete", source="s", offer_id=name))
 
 
-def filled(*records: Incoming) -> Buffer:
-    buffer = Buffer()
+def filled(*records: Incoming) -> Buffer[Incoming]:
+    buffer: Buffer[Incoming] = Buffer()
     for record in records:
         buffer.append(record)
     return buffer

@@ -36,7 +36,9 @@ Place = Literal["title start", "title end", "description", "brand", "model_numbe
 PLACES: tuple[Place, ...] = get_args(Place)
 Who = Literal["query", "candidate", "both"]
 WHO: tuple[Who, ...] = get_args(Who)
-_EVIDENCE = re.compile(r"codes\d{5} numbers\d{4} words\d{5} text\d{4}( price\d)?( gtin (same|different))?")
+_EVIDENCE = re.compile(
+    r"codes\d{5} numbers\d{4} words\d{5} text\d{4}( price\d)?( gtin (same|different))?( packs (same|different|one))?"
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Judges beside the running system: reading decisions and labels, and sending pairs to people."""

@@ -1,0 +1,1 @@
+"""Models and rules that judge one claim of a rationale: is this verdict right for these two listings?"""

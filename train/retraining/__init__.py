@@ -1,0 +1,1 @@
+"""From what people decided to a candidate, or to a refusal with its numbers."""

@@ -1,0 +1,1 @@
+"""Reinforcement learning from an SFT adapter: exact on the parallel slots, GRPO for what is written."""

@@ -1,0 +1,1 @@
+"""The page itself: routes, templates and what keeps strangers and hostile listings out."""
