@@ -117,9 +117,10 @@ def test_an_update_refreshes_a_task_and_answers_give_an_estimate(
     cluster: Cluster, start: Start, sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     start()
-    offers = [offer(number, f"sony camera w{number % 4}") for number in range(8)]
+    # So many pairs of equal words that it is all but impossible that none of them is drawn.
+    offers = [offer(number, f"sony camera w{number % 4}") for number in range(16)]
     cluster.upsert(*offers)
-    answered(cluster, 8)
+    answered(cluster, 16)
     sample("0")
     all_drawn(cluster)
     drawn = {task.task_id: task for task in tasks(cluster)}
@@ -134,7 +135,7 @@ def test_an_update_refreshes_a_task_and_answers_give_an_estimate(
     changed = next(task for task in drawn.values() if task.verdict == "no_match")
     key = changed.first.key
     cluster.upsert(by_key[key].model_copy(update={"title": by_key[key].title, "price": "3.00"}))
-    answered(cluster, 9)
+    answered(cluster, 17)
     cluster.wait(lambda: any(task.task_id == changed.task_id and task.stale for task in tasks(cluster)), "a stale task")
     cluster.wait(lambda: any(task.withdrawn == "labelled" for task in tasks(cluster)), "an answered task")
     for name, value in environment_of(settings_of(cluster)).items():

@@ -5,7 +5,7 @@ import pytest
 from schemas.evidence import compare
 from schemas.offer import Offer
 from schemas.prompt import quotable, render_query
-from schemas.text import clean
+from schemas.text import clean, unrepeated
 from train.evaluation.suites.injection import insert
 from train.evaluation.suites.injections import INJECTIONS
 from train.evaluation.suites.neutral import neutral_text
@@ -23,10 +23,12 @@ def test_it_has_the_shape_and_says_nothing(text: str, variant: int) -> None:
     assert [len(word) for word in neutral.split()] == [len(word) for word in cleaned.split()]
     assert len(set(neutral.split())) == len(set(cleaned.split()))
     assert not {"same", "different", "answer", "identical", "match", "brand", "product"} & set(neutral.split())
-    # The prompt shows as much of it, and the evidence sees as much.
+    # The prompt shows as much of it, less the verdicts that it takes from a forgery, and the evidence sees as much.
     injected, control = insert(OFFER, text, "title end"), insert(OFFER, neutral_text(text, variant), "title end")
     assert abs(len(quotable(injected)) - len(quotable(control))) <= 12
-    assert abs(len(render_query(injected)) - len(render_query(control))) <= 12
+    taken = len(unrepeated(quotable(injected))) - len(render_query(injected).strip()[3:])
+    assert taken >= 0
+    assert abs(len(render_query(injected)) + taken - len(render_query(control))) <= 12
     one, two = compare(injected, OTHER), compare(control, OTHER)
     assert one.codes_only_a == two.codes_only_a
     assert abs(one.measures_only_a - two.measures_only_a) <= 1
