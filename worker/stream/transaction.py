@@ -10,9 +10,9 @@ How the client's errors are read (librdkafka's transactional contract):
   records, `BatchRejected` (halve it). The abort is done by a new producer's `init_transactions`: after an outage
   librdkafka 2.16 may abort in itself alone, when the broker never heard of the transaction, and is left with sequence
   numbers that skip; its next transaction then hangs in `send_offsets_to_transaction`, beyond every time-out;
-* fatal or fenced, and anything that is none of the above: a new producer, whose `init_transactions` settles what
-  the old one left in doubt, then `ProducerReplaced` (go back to the committed offsets). Being fenced again and
-  again means that a twin runs in the same slot: `FencedByTwin`.
+* a call that never comes back (`bounded`), fatal or fenced, and anything that is none of the above: a new producer,
+  whose `init_transactions` settles what the old one left in doubt, then `ProducerReplaced` (go back to the committed
+  offsets). Being fenced again and again means that a twin runs in the same slot: `FencedByTwin`.
 
 Non-goals: choosing records; rebalancing. No delivery callbacks are used: on a fenced producer they make `flush()`
 raise SystemError, and the commit reports every failed delivery anyway.
@@ -26,6 +26,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from worker.stream.backoff import Log, Patience
+from worker.stream.bounded import CallLost, bounded
 from worker.stream.errors import BatchAborted, BatchRejected, FencedByTwin, ProducerReplaced, Unavailable
 from worker.stream.metrics import FENCED, TRANSACTIONS, Metrics
 from worker.stream.records import Outgoing
@@ -33,6 +34,9 @@ from worker.stream.records import Outgoing
 # Seconds that one blocking call may take before the consumer is polled again. Far below any session time-out that
 # makes sense for max.poll.interval.ms, and long enough for a healthy three-broker commit (86 ms measured).
 CALL_TIMEOUT = 3.0
+# Seconds after which a call will not come back. A broker that is gone is noticed within the transaction's time-out or
+# sooner; a call that is given up too early only costs a new producer and the batch's work.
+LOST_AFTER = 30.0
 # A producer is also "fenced" once when the coordinator aborts a transaction that outlived its time-out (Kafka was
 # gone). Two such events within this many seconds are a twin: an outage that long ends in one.
 TWIN_WINDOW = 300.0
@@ -65,7 +69,8 @@ def kafka_error(exception: KafkaException) -> KafkaError:
 class Checkpoint:
     """One transactional producer under a stable `transactional.id`; `commit` is one transaction.
 
-    `make_producer` returns a fresh configured producer. `clock` is monotonic, in seconds.
+    `make_producer` returns a fresh configured producer. `clock` is monotonic, in seconds. `lost_after`: seconds after
+    which a call that has not come back never will.
     """
 
     def __init__(
@@ -75,8 +80,10 @@ class Checkpoint:
         clock: Callable[[], float],
         metrics: Metrics,
         log: Log,
+        lost_after: float = LOST_AFTER,
     ) -> None:
         self._make = make_producer
+        self._lost_after = lost_after
         self._patience = patience
         self._clock = clock
         self._metrics = metrics
@@ -118,14 +125,15 @@ class Checkpoint:
             producer.begin_transaction()
             for record in records:
                 self._produce(producer, record)
-            self._patience.call(
-                lambda: self._retriable(lambda: producer.send_offsets_to_transaction(positions, group(), CALL_TIMEOUT))
-            )
+            self._patience.call(lambda: self._send_offsets(producer, positions, group()))
             self.committing = True
             self._patience.call(lambda: self._retriable(lambda: producer.commit_transaction(CALL_TIMEOUT)))
             self._metrics.add(TRANSACTIONS, result="committed")
         except KafkaException as exception:
             self._give_up(kafka_error(exception))
+        except CallLost as lost:
+            self._metrics.add(TRANSACTIONS, result="in_doubt")
+            self._replace("CALL_LOST", str(lost))
         except BaseException:
             # A wait ended (revoked, stopping), or a record could not be handed over: nothing of it may become visible.
             if not self.committing:
@@ -158,6 +166,14 @@ class Checkpoint:
                 # The local queue is full: let the client send some of it.
                 producer.poll(0.1)
 
+    def _send_offsets(self, producer: Producer, positions: list[TopicPartition], group: Any) -> None:
+        self._retriable(
+            lambda: bounded(
+                lambda: producer.send_offsets_to_transaction(positions, group, CALL_TIMEOUT),
+                self._lost_after, "send_offsets_to_transaction",
+            )
+        )  # fmt: skip
+
     def _retriable(self, call: Callable[[], object]) -> None:
         try:
             call()
@@ -176,7 +192,9 @@ class Checkpoint:
                 raise BatchRejected(error.str())
             raise BatchAborted(error.str())
         self._metrics.add(TRANSACTIONS, result="in_doubt")
-        self._replace(error)
+        if error.code() in _FENCED_CODES:
+            self._fenced()
+        self._replace(error.name(), error.str())
 
     def _drop(self) -> None:
         """Let go of the producer; `ready` makes a new one."""
@@ -185,16 +203,17 @@ class Checkpoint:
             self._producer.purge()
             self._producer = None
 
-    def _replace(self, error: KafkaError) -> None:
-        if error.code() in _FENCED_CODES:
-            self._metrics.add(FENCED)
-            now = self._clock()
-            self._fenced_at = [at for at in self._fenced_at if now - at < TWIN_WINDOW] + [now]
-            if len(self._fenced_at) >= TWIN_LIMIT:
-                raise FencedByTwin(
-                    f"fenced {TWIN_LIMIT} times within {TWIN_WINDOW:.0f} s: another worker runs with the same "
-                    "kafka.slot; give each worker of the group a slot of its own"
-                )
-        self._log.warning("producer_replaced", error=error.name(), detail=error.str())
+    def _fenced(self) -> None:
+        self._metrics.add(FENCED)
+        now = self._clock()
+        self._fenced_at = [at for at in self._fenced_at if now - at < TWIN_WINDOW] + [now]
+        if len(self._fenced_at) >= TWIN_LIMIT:
+            raise FencedByTwin(
+                f"fenced {TWIN_LIMIT} times within {TWIN_WINDOW:.0f} s: another worker runs with the same "
+                "kafka.slot; give each worker of the group a slot of its own"
+            )
+
+    def _replace(self, error: str, detail: str) -> None:
+        self._log.warning("producer_replaced", error=error, detail=detail)
         self.open()
-        raise ProducerReplaced(error.str())
+        raise ProducerReplaced(detail)
