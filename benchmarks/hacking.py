@@ -39,11 +39,11 @@ FALLEN = 0.02
 SIMULATED = 400
 
 
-def hackable(config: RlConfig, steps: int, learning_rate: float) -> RlConfig:
-    """The recipe with the reward that can be hacked, no KL, and a monitor that looks on."""
+def hackable(config: RlConfig, steps: int, learning_rate: float, every: int | None = None) -> RlConfig:
+    """The recipe with the reward that can be hacked, no KL, and a monitor that looks on, every so many steps."""
     values = config.model_dump() | {
         "reward": HACKABLE.model_dump(), "beta": 0.0, "steps": steps, "learning_rate": learning_rate, "keep": "last",
-        "panel": config.panel.model_dump() | {"stop": False},
+        "panel": config.panel.model_dump() | {"stop": False, "every": every or config.panel.every},
     }  # fmt: skip
     return RlConfig.model_validate(values)
 
@@ -148,8 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, metavar="DIR", help="shared activations and judges' scores")
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--every", type=int, help="steps between two panels; otherwise the recipe's")
     given = parser.parse_args(arguments)
-    config = hackable(read_config(given.config), given.steps, given.learning_rate)
+    config = hackable(read_config(given.config), given.steps, given.learning_rate, given.every)
     given.out.mkdir(parents=True, exist_ok=True)
     report = demonstrate(config, given.out, given.clean, cache=given.cache)
     print(orjson.dumps({name: report[name] for name in ("fell_at_step", "alarm", "delay_steps")}).decode())

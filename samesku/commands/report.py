@@ -22,6 +22,7 @@ from train.report.collect import build_report
 from train.report.holdout import read_runs
 from train.report.inputs import read_inputs
 from train.report.page import write_page
+from train.report.reinforcement import read_ablation
 from train.verification.records import VerificationFileError
 from worker.student.locate import RECIPES, find_bundle
 from worker.student.student import Student
@@ -39,6 +40,13 @@ def report(
     holdout: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Runs with sets or products held out; default: models/NAME/holdout."),
+    ] = None,
+    ablation: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False,
+            help="ablation.json of `samesku train ablate`; default: models/NAME/ablation.json, if there is one.",
+        ),
     ] = None,
     suites: Annotated[
         Path | None,
@@ -77,6 +85,7 @@ def report(
         robustness = read_suites(suites, manifest.digest()) if suites else None
         inputs = read_inputs(limit=limit)
         runs = read_runs(holdout or RECIPES / manifest.name / "holdout")
+        ablated = read_ablation(ablation or RECIPES / manifest.name / "ablation.json")
         with Progress(
             *Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True
         ) as progress:
@@ -91,8 +100,8 @@ def report(
                     progress=lambda done: progress.advance(task, done),
                 )
             found = build_report(
-                judge, inputs, Kept(kept), runs=runs, robustness=robustness, policy=settings.policy,
-                threads=cores, limit=limit, progress=shown,
+                judge, inputs, Kept(kept), runs=runs, robustness=robustness, ablation=ablated,
+                policy=settings.policy, threads=cores, limit=limit, progress=shown,
             )  # fmt: skip
         made = write_page(found, target)
     except (PairFileError, BundleError, VerificationFileError) as error:

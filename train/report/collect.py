@@ -22,6 +22,7 @@ from train.report.measures import best_threshold, rounded
 from train.report.minilm import NoEmbeddingsError, cosine
 from train.report.mistakes import mistakes
 from train.report.published import published_of
+from train.report.reinforcement import ablation_section
 from train.report.sections import (
     Baseline,
     audit_section,
@@ -55,6 +56,7 @@ def build_report(
     kept: Kept,
     runs: Sequence[HeldOutRun] = (),
     robustness: Mapping[str, Any] | None = None,
+    ablation: Mapping[str, Any] | None = None,
     policy: Policy | None = None,
     threads: int = 1,
     limit: int | None = None,
@@ -68,6 +70,7 @@ def build_report(
         kept: what the baselines computed before.
         runs: runs that held a set or products out of training.
         robustness: what the robustness suites found (`train.evaluation.suites.run`).
+        ablation: what reinforcement learning adds (`train.report.reinforcement`).
         policy: thresholds of a match and of review; the bundle's where it sets none.
         threads: CPU threads of the judge, to name beside its speed.
         limit: how many pairs of each set were kept, to say so.
@@ -115,6 +118,7 @@ def build_report(
         "attributes": attribute_section([row.taught(learned.background.brands) for row in inputs.teacher], said),
         "calibration": calibration_section(list(scored.values()), resolved, judge.manifest.quality.get("targets")),
         "robustness": robustness,
+        "reinforcement": ablation_section(ablation, manifest),
         "audit": audit_section(scored.get(AUDITED_SET), cut, inputs.audit, inputs.published_rate),
         "speed": {
             "n": judge.judged,

@@ -42,6 +42,11 @@ def signed(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:+.1f}"
 
 
+def plus(value: float | None, digits: int = 4) -> str:
+    """A difference with its sign."""
+    return MISSING if value is None else f"{value:+.{digits}f}"
+
+
 def between(row: Mapping[str, Any], name: str) -> str:
     """The interval that stands beside a value, in percent."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
@@ -105,7 +110,7 @@ def boosting_sentences(sets: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 FILTERS = {
     filter_.__name__: filter_
-    for filter_ in (pct, number, count, signed, between, share, accuracy, slice_text, quoted, rates)
+    for filter_ in (pct, number, count, signed, plus, between, share, accuracy, slice_text, quoted, rates)
 }
 
 

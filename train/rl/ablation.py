@@ -23,9 +23,12 @@ from train.rl.curves import lines
 from train.rl.pool import Pool
 from train.rl.recipe import judges_of, pool_of
 from train.rl.tables import ArmRuns, judged, markdown, preferences, table, verdict
+from train.sft.holdout import sha256
+from train.sft.loop import ADAPTER
 
 TABLE, PAGE, PLOT = "ablation.json", "ablation.md", "ablation.svg"
 SHOWN = (("proxy", "proxy: the arm's own reward"), ("gold_f1", "gold F1"), ("held_out_judge", "held-out judge"))
+TITLES = {**ABOUT, START: "the SFT student as it was"}
 Say = Callable[[str], None]
 
 
@@ -83,7 +86,9 @@ def run_ablation(
     runs = {f"{arm} {seed}": _facts(folder_of(out, arm, seed)) for arm, seed in adapters}
     report = {
         "config": config.model_dump(mode="json"),
+        "adapter_sha256": sha256(config.adapter / ADAPTER),
         "arms": list(plan.arms),
+        "about": TITLES,
         "seeds": list(plan.seeds),
         "pool": pool.facts,
         "exam": {" ".join(name): len(pairs) for name, pairs in exam.sets.items()},
@@ -96,7 +101,7 @@ def run_ablation(
         },
     }
     (out / TABLE).write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    page = markdown(rows, {**ABOUT, START: "the SFT student as it was"})
+    page = markdown(rows, TITLES)
     stops = [f"- {name}: {facts['alarm']['text']}" for name, facts in runs.items() if facts["alarm"]]
     page += f"\n{verdict(rows)}\n" + ("\nAlarms of the monitor:\n\n" + "\n".join(stops) + "\n" if stops else "")
     (out / PAGE).write_text(page, encoding="utf-8")

@@ -26,8 +26,8 @@ from worker.student.student import Student
 
 SECTIONS = (
     "What must be shown", "The bundle", "Test sets, in-domain", "A whole set left out", "Products never seen", "Slices",
-    "Attribute verdicts", "Calibration", "Order, noise and injection", "Abt-Buy with people's labels", "Speed",
-    "The ten worst mistakes", "What was measured",
+    "Attribute verdicts", "Calibration", "Order, noise and injection", "Reinforcement learning",
+    "Abt-Buy with people's labels", "Speed", "The ten worst mistakes", "What was measured",
 )  # fmt: skip
 NAMES = ("abt-buy", "amazon-google")
 

@@ -11,7 +11,8 @@ import torch
 from benchmarks.hacking import HACKABLE, demonstrate, hackable, onset
 from samesku.cli import build
 from samesku.errors import CommandError
-from train.rl.ablation import Plan, run_ablation
+from train.report.reinforcement import read_ablation
+from train.rl.ablation import TITLES, Plan, run_ablation
 from train.rl.assessment import Exam
 
 from .making import RuleJudge, tiny_adapter, tiny_config, tiny_pool, training_pair
@@ -31,6 +32,10 @@ def test_arms_are_run_measured_and_compared_and_hacking_is_shown(tiny_base: Path
     page = run_ablation(config, out, plan, judges=JUDGES, pool=pool, exam=exam)
     rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 2 * 3
+    card = read_ablation(out / "ablation.json")
+    assert card is not None
+    assert card["runs"] == 2
+    assert {row["about"] for row in card["rows"]} == {*TITLES.values()} & {line.split(" | ")[0][2:] for line in rows}
     report = orjson.loads((out / "ablation.json").read_bytes())
     assert {row["arm"] for row in report["rows"]} == {"sft", "full", "start"}
     assert set(report["runs"]) == {"sft 1", "full 1"}
