@@ -37,5 +37,5 @@ def test_no_file_is_no_ablation_and_another_file_is_refused(tmp_path: Path) -> N
     other = tmp_path / "other.json"
     for text in (b"{", b"[]", b'{"rows": [{"arm": "sft"}]}'):
         other.write_bytes(text)
-        with pytest.raises(PairFileError, match="no ablation.json"):
+        with pytest.raises(PairFileError, match=r"no ablation\.json"):
             read_ablation(other)
