@@ -52,7 +52,7 @@ def test_arms_are_run_measured_and_compared_and_hacking_is_shown(tiny_base: Path
     assert hacked["reward"] == HACKABLE.model_dump()
     assert hacked["simulated_false_alarms"]["share"] <= 0.1
     assert set(hacked["clean_runs"]) == {"sft-1", "full-1", "swapped-1"}
-    assert hacked["end"]["step"] == 4
+    assert hacked["panels"][-1]["step"] == 4
     assert (tmp_path / "hacked" / "hacking.svg").is_file()
 
 
