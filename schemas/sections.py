@@ -351,9 +351,15 @@ class LogSettings(Section):
 class MetricsSettings(Section):
     """Where Prometheus reads."""
 
-    port: Annotated[int, Field(ge=0, le=65_535)] = Field(default=0, description="0: no metrics endpoint")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=0, description="of /metrics, /livez and /readyz; 0: no endpoint"
+    )
     # A worker is not a web server: it is reachable from elsewhere only if somebody says so.
     host: str = "127.0.0.1"
+    # Far above the slowest step, and below kafka.max_poll_interval_ms, after which the group gives the work to others.
+    stuck_after_s: Annotated[float, Field(gt=0)] = Field(
+        default=120.0, description="without progress for so long a process is stuck: it says where, and fails /livez"
+    )
 
 
 __all__ = [

@@ -46,6 +46,7 @@ class Cluster:
     stream: dict[str, Any] = field(default_factory=dict)
     blocking: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
+    metrics_port: int = 0
     prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:8]}.")
     workers: list[WorkerProcess] = field(default_factory=list)
     _readers: dict[str, Reader] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Cluster:
                 "stream": {"batch_size": 8, "max_wait_ms": 50, **self.stream},
                 "policy": self.policy,
                 "log": {"json_lines": True},
+                "metrics": {"port": self.metrics_port},
             }
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from samesku.embedded.kafka import EmbeddedKafka
 from samesku.embedded.redis import EmbeddedRedis
+from samesku.embedded.supervise import free_ports
 from schemas.answer import Answer
 from schemas.decision import standing
 from schemas.offer import Offer, pair_id
@@ -80,13 +83,28 @@ def waited_for(cluster: Cluster, worker: WorkerProcess, system: str) -> None:
     )
 
 
+def health(cluster: Cluster, path: str) -> tuple[int, str]:
+    """What the worker answers on its HTTP port."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{cluster.metrics_port}{path}", timeout=30) as got:
+            return got.status, got.read().decode().strip()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode().strip()
+
+
 def test_redis_gone(cluster: Cluster, own_redis: EmbeddedRedis) -> None:
+    cluster.metrics_port = free_ports(1)[0]
     worker = start(cluster)
+    assert [health(cluster, "/livez"), health(cluster, "/readyz")] == [(200, "ok"), (200, "ok")]
     own_redis.kill()
     waited_for(cluster, worker, "redis")
     time.sleep(OUTAGE)
+    # A restart would not bring Redis back: alive, and of no use for now.
+    assert [health(cluster, "/livez"), health(cluster, "/readyz")] == [(200, "ok"), (503, "waiting for redis")]
     own_redis.start()
     assert_nothing_lost(cluster, cluster.await_answers(len(OFFERS)))
+    assert health(cluster, "/readyz") == (200, "ok")
     assert any(entry["system"] == "redis" for entry in worker.events("resumed"))
     assert worker.terminate() == 0
 

@@ -23,8 +23,9 @@ from worker.monitor.tick import Ticker
 from worker.monitor.vocabulary import Vocabulary
 from worker.stream import logs
 from worker.stream.backoff import Log, Patience
+from worker.stream.errors import StartupRefused
 from worker.stream.metrics import Metrics
-from worker.stream.process import EXIT_FAILED, EXIT_REFUSED, serve_metrics
+from worker.stream.process import EXIT_FAILED, EXIT_REFUSED, observe
 
 
 class Failure:
@@ -50,11 +51,11 @@ def run_monitor(settings: Settings) -> None:
     failure = Failure(log)
     with ExitStack() as stack:
         try:
-            metrics = serve_metrics(settings)
+            metrics, _ = observe(settings, log)
             datadir = settings.monitor.datadir or stack.enter_context(tempfile.TemporaryDirectory(prefix="samesku-"))
             Path(datadir).mkdir(parents=True, exist_ok=True)
             app = _wire(settings, datadir, metrics, log, failure, stack)
-        except (ValueError, OSError) as refused:
+        except (ValueError, OSError, StartupRefused) as refused:
             log.error("refused", detail=str(refused))
             raise SystemExit(EXIT_REFUSED) from refused
         log.info("starting", group=settings.monitor.group_id, window_s=settings.monitor.window_s)

@@ -83,6 +83,10 @@ WAITING = Metric(
     "samesku_waiting", "gauge", "1 while the worker waits for a system (kafka, redis, index).",
     "Bring that system back. Nothing is lost; the worker resumes by itself.", ("system",),
 )  # fmt: skip
+STUCK = Metric(
+    "samesku_stuck", "gauge", "1 while the process has got nowhere for metrics.stuck_after_s.",
+    "Alarm above 0. The log's `stuck` has the stack of every thread; restart the process, and report it.",
+)  # fmt: skip
 WAIT_SECONDS = Metric(
     "samesku_wait_seconds", "counter", "Seconds spent waiting for a system.", "See samesku_waiting.", ("system",)
 )
@@ -248,9 +252,9 @@ JUDGE_ALARM = Metric(
 
 CATALOGUE: tuple[Metric, ...] = (
     CHANGES, DEAD_LETTERS, DECISIONS, PAIRS_JUDGED, PAIRS_REJUDGED, PAIRS_UNCHANGED, PAIRS_SKIPPED, BATCH_SECONDS,
-    BATCH_FAILURES, TRANSACTIONS, LAG, K_EFFECTIVE, WAITING, WAIT_SECONDS, HALTED, ASSIGNED, REBALANCES, RESTORED,
-    FENCED, DEPLOYMENT, DEPLOYMENT_REFUSED, REGISTRY_HALTED, SWITCHES, CANARY_DECISIONS, SHADOW_PAIRS, SHADOW_DELTA,
-    CANDIDATE_FAILURES, LABELS, LABELING_TASKS, LABELING_CHANCE, LABELING_OPEN,
+    BATCH_FAILURES, TRANSACTIONS, LAG, K_EFFECTIVE, WAITING, STUCK, WAIT_SECONDS, HALTED, ASSIGNED, REBALANCES,
+    RESTORED, FENCED, DEPLOYMENT, DEPLOYMENT_REFUSED, REGISTRY_HALTED, SWITCHES, CANARY_DECISIONS, SHADOW_PAIRS,
+    SHADOW_DELTA, CANDIDATE_FAILURES, LABELS, LABELING_TASKS, LABELING_CHANCE, LABELING_OPEN,
     AUDIT_RECORDS, AUDIT_UNREADABLE, AUDIT_LAG, AUDIT_FLUSH_SECONDS, AUDIT_OVERTAKEN, AUDIT_LOST, AUDIT_MERGES,
     MONITOR_EVENTS, MONITOR_FETCHED, MONITOR_WINDOWS, MONITOR_BEHIND, MONITOR_ALARMS, MONITOR_EVIDENCE,
     MONITOR_DISTANCE, MONITOR_ESTIMATE,

@@ -6,6 +6,7 @@ Non-goals: what the process does, and the exit codes that only one of them has.
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,10 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
-from prometheus_client import start_http_server
 
 from schemas.sections import KafkaSettings
 from schemas.settings import Settings
-from worker.stream import logs
+from worker.stream import health, logs
 from worker.stream.backoff import Log
 from worker.stream.clients import reader_config
 from worker.stream.errors import StartupRefused, Stopping, StreamError, Unavailable
@@ -53,12 +53,23 @@ class Stopper:
         self.running.stop()
 
 
-def serve_metrics(settings: Settings) -> Metrics:
-    """The catalogue, served over HTTP where the settings name a port."""
-    metrics = Metrics()
-    if settings.metrics.port:
-        start_http_server(settings.metrics.port, settings.metrics.host, metrics.registry)
-    return metrics
+def observe(settings: Settings, log: Log) -> tuple[Metrics, health.Health]:
+    """The catalogue and the process's health, watched, and served over HTTP where the settings name a port.
+
+    Raises:
+        StartupRefused: the address cannot be bound.
+    """
+    section, metrics = settings.metrics, Metrics()
+    found = health.Health(metrics, log, time.monotonic, section.stuck_after_s)
+    if section.port:
+        try:
+            health.serve(found, metrics, section.host, section.port)
+        except OSError as error:
+            where = f"metrics.host {section.host!r}, metrics.port {section.port}"
+            detail = f"{where}: {error.strerror or error}; name an address that is free, or port 0"
+            raise StartupRefused(detail) from error
+    threading.Thread(target=found.watch, args=(threading.Event(),), name="watchdog", daemon=True).start()
+    return metrics, found
 
 
 def run_process(
@@ -77,7 +88,7 @@ def run_process(
     log = logs.configure(settings.log)
     stopper = Stopper()
     try:
-        running = build(serve_metrics(settings), log)
+        running = build(observe(settings, log)[0], log)
         stopper.running = running
         running.run()
     except refusing as refused:

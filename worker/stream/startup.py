@@ -34,7 +34,7 @@ from worker.stream.judging import Judging
 from worker.stream.metrics import Metrics
 from worker.stream.outputs import Outputs
 from worker.stream.pairs import Basis
-from worker.stream.process import EXIT_FAILED, EXIT_REFUSED, Stopper, find_topics, serve_metrics
+from worker.stream.process import EXIT_FAILED, EXIT_REFUSED, Stopper, find_topics, observe
 from worker.stream.restore import Restorer, Wholeness
 from worker.stream.session import Session, member_of
 from worker.stream.transaction import Checkpoint
@@ -58,9 +58,12 @@ def run_worker(settings: Settings) -> None:
     log = logs.configure(settings.log)
     stopper = Stopper()
     try:
-        metrics = serve_metrics(settings)
+        metrics, health = observe(settings, log)
+        health.expect()
         switch = follow_registry(settings, metrics, log)
-        worker = build_worker(settings, switch.seats.live.judge, metrics, log, switch=switch)
+        worker = build_worker(
+            settings, switch.seats.live.judge, metrics, log, switch=switch, progress=health.progress
+        )  # fmt: skip
         stopper.running = worker
         worker.run()
     except (StartupRefused, BundleError, BlockingError) as refused:
@@ -128,11 +131,12 @@ def utc_now() -> datetime:
 
 def build_worker(
     settings: Settings, judge: Judge, metrics: Metrics, log: Log, now: Callable[[], datetime] = utc_now,
-    switch: Switch | None = None,
+    switch: Switch | None = None, progress: Callable[[], None] = lambda: None,
 ) -> Worker:  # fmt: skip
     """A worker that is ready to `run`, its surroundings checked. Waits for a Kafka or Redis that is absent.
 
     Without a `switch` the judge judges all pairs for as long as the worker lives, whatever the registry says.
+    `progress` is called whenever the loop gets somewhere.
     Raises StartupRefused and worker.blocking.UnfitRedis.
     """
     kafka, stream = settings.kafka, settings.stream
@@ -142,7 +146,7 @@ def build_worker(
     at_start.call(lambda: redis_step(index.start_check))
 
     outputs = Outputs(kafka.topic_prefix)
-    worker = Worker(stream, settings.blocking.k, time.monotonic, now, metrics, log, outputs)
+    worker = Worker(stream, settings.blocking.k, time.monotonic, now, metrics, log, outputs, progress)
     manifest = judge.manifest
     basis = Basis(manifest.ref(), settings.policy.resolved(manifest.thresholds), stream.pair_order)
 

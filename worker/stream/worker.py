@@ -71,8 +71,9 @@ class Worker:
 
     def __init__(
         self, settings: StreamSettings, k: int, clock: Callable[[], float], now: Callable[[], datetime],
-        metrics: Metrics, log: Log, outputs: Outputs,
+        metrics: Metrics, log: Log, outputs: Outputs, progress: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        self._progress = progress
         self.settings = settings
         self.buffer: Buffer[Incoming] = Buffer()
         self.patience = Patience(
@@ -156,6 +157,7 @@ class Worker:
         self.checkpoint.ready()
         self._take_turns()
         while len(self.buffer) < self._size.limit and not self.stopping:
+            self._progress()
             # Also when nothing comes in: another worker may wait for the partitions that we have to restore.
             if self.session.owned and self._clock() - self._whole_at >= WHOLE_EVERY:
                 self.patience.call(self.be_whole)
@@ -186,6 +188,7 @@ class Worker:
         """Wait, polled but paused. Raises Stopping, and RevokedMidBatch when the batch at work is no longer ours."""
         end = self._clock() + seconds
         while True:
+            self._progress()
             self._check_ended()
             left = end - self._clock()
             if left <= 0:
@@ -211,6 +214,7 @@ class Worker:
 
     def alive(self) -> None:
         """Called every moment by long steps outside a batch's work: keeps the membership, ends at a signal."""
+        self._progress()
         if self._clock() - self._ticked >= TICK:
             self._ticked = self._clock()
             self.pause_for(0.01)
@@ -327,6 +331,7 @@ class Worker:
 
     def _tick(self) -> None:
         """Between two steps: see rebalances and signals. One record may come in; it waits in the buffer."""
+        self._progress()
         if self._stop_at is not None and self._clock() >= self._stop_at:
             raise Stopping
         if self._clock() - self._ticked >= TICK:
