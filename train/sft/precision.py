@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 FLAGS = ("amx_bf16", "avx512_bf16")
-"""Of a CPU: tiles, or dot products of bfloat16 (a core with the latter: 440 GFLOP/s against 98 at [2048, 576, 1536])."""
+"""Of a CPU: tiles, or dot products of bfloat16 (a core with these: 440 GFLOP/s against 98 at [2048, 576, 1536])."""
 
 
 def fast_bf16() -> bool:
