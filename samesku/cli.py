@@ -43,6 +43,7 @@ MOUNTS = (
     Mount("load", "Put a catalogue (JSONL or CSV) into catalog.changes, giving way to live changes."),
     Mount("matches", "Show an offer's standing decisions, or export all of them as a snapshot."),
     Mount("dlq", "Dead letters: list them, show one, send them again as they came or repaired."),
+    Mount("index", "The index in Redis, held against the topics that it is made from."),
     Mount("replay", "Judge what was decided again with another bundle, beside the live workers."),
     Mount("compare", "Compare two replays: flips, rates, labels, latency, and a verdict.", extra="compare"),
     Mount("models", "Register bundles; try, promote and roll back what the workers serve, without a restart."),

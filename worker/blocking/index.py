@@ -9,13 +9,14 @@ Non-goals: waiting out an absent Redis, and deciding what is to be restored. The
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import orjson
 
 from schemas.offer import Offer
 from worker.blocking import server
+from worker.blocking.layout import escaped
 from worker.blocking.links import Links
 from worker.blocking.records import Delete, StoredOffer, Upsert, Write, Written
 from worker.blocking.scripts import Call, run
@@ -24,6 +25,7 @@ from worker.blocking.settings import BlockingSettings
 from worker.blocking.terms import document_terms
 
 _MS_PER_DAY = 86_400_000
+_SCAN_CHUNK = 1_000
 
 
 class Index(Search, Links):
@@ -83,6 +85,13 @@ class Index(Search, Links):
         """Offers and delete markers by key; ``None`` for what was never indexed. One script per shard."""
         results = self._by_shard("read", keys, lambda key: [self._layout.offer(key)])
         return [_stored(key, row[0]) for key, row in zip(keys, results, strict=True)]
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all offers and delete markers of this generation. A scan: slow, and what comes meanwhile may miss."""
+        for shard in range(self.settings.shards):
+            prefix = self._layout.offers(shard)
+            for name in self.client.scan_iter(match=escaped(prefix) + b"*", count=_SCAN_CHUNK):
+                yield name[len(prefix) :].decode()
 
 
 def _written(key: str, change: Upsert | Delete, result: list[Any]) -> Written:

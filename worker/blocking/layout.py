@@ -7,6 +7,7 @@ so that one script touches one slot. A generation has its own keys: an old one m
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 
 from worker.blocking.settings import BlockingSettings
@@ -37,6 +38,10 @@ class Layout:
     def offer(self, key: str) -> bytes:
         return self._name(self.shard(key), f"o:{key}")
 
+    def offers(self, shard: int) -> bytes:
+        """What the key of each offer of a shard begins with."""
+        return self._name(shard, "o:")
+
     def pending(self, key: str) -> bytes:
         return self._name(self.shard(key), f"w:{key}")
 
@@ -53,3 +58,8 @@ class Layout:
     def is_ours(self, name: bytes) -> bool:
         """Whether a key of the namespace belongs to this generation."""
         return name.partition(b"}:")[2].startswith(f"{self._generation}:".encode())
+
+
+def escaped(name: bytes) -> bytes:
+    """A key's name as a glob that matches nothing else."""
+    return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", name)

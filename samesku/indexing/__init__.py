@@ -1,0 +1,1 @@
+"""The index held against the topics that it is made from."""
