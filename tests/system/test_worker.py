@@ -46,11 +46,11 @@ def test_answers_every_change_and_leaves_on_sigterm(make_cluster: MakeCluster) -
 
 
 def test_sigterm_in_the_middle_loses_and_repeats_nothing(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster(blocking={"idf": "fixed", "k": 100}, stream={"batch_size": 4})
-    offers = [offer(number, f"sony cyber-shot dsc-w{100 + number} digital camera") for number in range(24)]
+    cluster = make_cluster(blocking={"idf": "fixed", "k": 100}, stream={"batch_size": 2})
+    offers = [offer(number, f"sony cyber-shot dsc-w{100 + number} digital camera") for number in range(48)]
     worker = cluster.worker()
     cluster.upsert(*offers)
-    cluster.await_answers(4)
+    cluster.await_answers(2)
     assert worker.terminate() == 0
     assert len(cluster.answers()) < len(offers), "it had finished before it was told to stop"
     cluster.worker()
