@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,32 @@ def first_visits(browser: Browser, known: Page, url: str, times: int) -> list[fl
     return found
 
 
+class OneWord(BaseHTTPRequestHandler):
+    """A page of one word, with neither style nor script."""
+
+    def do_GET(self) -> None:
+        body = b"<!doctype html><title>one</title><p>word"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent: the server's own log would stand between the results."""
+
+
+def browser_alone(browser: Browser, known: Page, times: int) -> list[float]:
+    """First contentful paint of one word in a browser that starts a renderer for it: what no page can be below."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OneWord)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        return first_visits(browser, known, f"http://127.0.0.1:{server.server_address[1]}/", times)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def strokes(page: Page, times: int, console: Console) -> tuple[list[float], list[float]]:
     """Key to next pair, and the vote's round trip, of so many votes, in ms."""
     page.evaluate("performance.setResourceTimingBufferSize(100000)")
@@ -138,14 +165,16 @@ def main() -> None:
         log_in(page, url, "anna", password)
         painted, answered = paints(page, url, given.loads, console)
         cold = first_visits(browser, page, url, given.loads)
+        alone = browser_alone(browser, page, given.loads)
         keys, trips = strokes(page, given.votes, console)
         result: dict[str, Any] = {
-            "first_paint": summary(painted), "first_visit": summary(cold), "answered": summary(answered),
+            "first_paint": summary(painted), "first_visit": summary(cold), "browser_alone": summary(alone),
+            "answered": summary(answered),
             "key_to_next": summary(keys), "vote_round_trip": summary(trips),
             "pairs_waiting": given.pairs, "chromium": browser.version, "machine": platform.platform(),
         }  # fmt: skip
     table = Table("", "count", "p50 ms", "p95 ms", "worst ms")
-    for name in ("first_paint", "first_visit", "answered", "key_to_next", "vote_round_trip"):
+    for name in ("first_paint", "first_visit", "browser_alone", "answered", "key_to_next", "vote_round_trip"):
         row = result[name]
         table.add_row(name, *(str(row[each]) for each in ("count", "p50_ms", "p95_ms", "worst_ms")))
     Console().print(table)
